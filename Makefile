@@ -1,0 +1,210 @@
+# pullmail: a mailbox as a directory tree.  `make help` lists what can be made.
+
+PREFIX ?= /usr/local
+SBINDIR ?= /sbin
+MANDIR ?= $(PREFIX)/share/man
+VERSION := 0.1
+
+CC ?= gcc
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
+PKGS := fuse3 gio-2.0 glib-2.0 openssl sqlite3 libgsasl zlib
+VARIANT ?= release
+B := build/$(VARIANT)
+
+OPT_release := -O2 -D_FORTIFY_SOURCE=2
+OPT_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+OPT_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread
+OPT_valgrind := -O1
+OPT_fuzz := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+LINK_asan := -fsanitize=address,undefined
+LINK_tsan := -fsanitize=thread
+# ThreadSanitizer has to be told of GLib's locks.
+EXTRA_tsan = $B/tests/tsan/glib.o
+LINK_fuzz := -fsanitize=address,undefined
+
+CFLAGS ?= -g
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+        -Wwrite-strings -Wvla -Wformat=2 -Wundef
+# clang takes a g_autoptr whose only use is its clean-up, such as a lock, for unused.
+WARN += $(if $(findstring clang,$(CC)),-Wno-unused-variable)
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS = $(shell pkg-config --libs $(PKGS))
+ALL_CFLAGS = -std=gnu11 $(WARN) $(OPT_$(VARIANT)) -fstack-protector-strong -fPIE -pthread \
+             -D_GNU_SOURCE -DFUSE_USE_VERSION=314 -DPULLMAIL_VERSION='"$(VERSION)"' $(PKG_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LINK_$(VARIANT)) $(LDFLAGS)
+
+SOURCES := $(wildcard fs/*.c imapclient/*.c imapclient/net/*.c pop3client/*.c cache/*.c)
+HEADERS := $(wildcard fs/*.h imapclient/*.h imapclient/net/*.h pop3client/*.h cache/*.h)
+OBJECTS := $(SOURCES:%.c=$B/%.o)
+LIBRARY := $B/libpullmail.a
+PROGRAM := $(if $(filter release,$(VARIANT)),mount.pullmail,$B/mount.pullmail)
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS := $(UNIT_SOURCES:%.c=$B/%)
+TEST_SOURCES := $(wildcard tests/unit/*.c tests/bench/*.c tests/fuzz/*.c tests/tsan/*.c)
+FORMATTED := $(SOURCES) $(HEADERS) $(TEST_SOURCES) $(wildcard tests/unit/*.h)
+E2E_TESTS := $(wildcard tests/e2e/test_*.py)
+FUZZERS := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
+SCRIPTS := tests/check-layers tests/install-deps tests/demo/run .ci/run
+PYTHON := tests/dovecot tests/run tests/demo/mailbox $(wildcard tests/*.py tests/demo/*.py tests/e2e/*.py)
+# What needs packages installs them first, then builds with all processors.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: all
+all: $(PROGRAM)
+
+$(PROGRAM): $B/fs/main.o $(EXTRA_$(VARIANT)) $(LIBRARY)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread
+
+$(LIBRARY): $(filter-out $B/fs/main.o,$(OBJECTS))
+	@rm -f $@
+	$(Q)$(AR) qcs $@ $^
+
+$B/%.o: %.c | $B/.compiler
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$B/tests/unit/%: tests/unit/%.c $(EXTRA_$(VARIANT)) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(EXTRA_$(VARIANT)) $(LIBRARY) \
+	    $(PKG_LIBS) $$(pkg-config --libs cmocka) -pthread
+
+# A tool chain that is missing is said in one line, not by a screenful of compiler errors.
+$B/.compiler:
+	@mkdir -p $(@D)
+	@pkg-config --exists $(PKGS) || { echo "make: development packages are missing; 'make deps' installs them" >&2; exit 1; }
+	@touch $@
+
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d)
+
+.PHONY: unit-tests
+unit-tests: $(UNIT_TESTS)
+
+.PHONY: check-layers
+check-layers:
+	@tests/check-layers
+
+.PHONY: format
+format:
+	clang-format -i $(FORMATTED)
+
+# --- What a user calls -----------------------------------------------------------------------
+
+.PHONY: help
+help:
+	@sed -n 's/^##  *//p' Makefile
+
+## make                 build ./mount.pullmail
+## make deps            install the packages that building needs, if some are missing
+## make demo            mount a private server's mailbox and look around; KEEP=1 leaves it mounted
+.PHONY: deps deps-demo deps-test deps-valgrind deps-lint
+deps:
+	@tests/install-deps build
+deps-demo deps-test deps-valgrind deps-lint: deps-%:
+	@tests/install-deps $*
+
+.PHONY: demo
+demo: deps-demo
+	+@$(SUBMAKE) all
+	@tests/demo/run
+
+## make check           all tests: unit tests, layers, end to end against a private Dovecot
+## make check-asan      the same, built with AddressSanitizer and UndefinedBehaviorSanitizer
+## make check-tsan      the same, built with ThreadSanitizer
+## make check-valgrind  the same, under valgrind
+## make check-layers    who includes whom
+.PHONY: check check-asan check-tsan check-valgrind run-tests
+check: deps-test
+	+@$(SUBMAKE) run-tests
+
+check-asan check-tsan: check-%: deps-test
+	+@TEST_TIMEOUT=3600 $(SUBMAKE) VARIANT=$* run-tests
+
+VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+check-valgrind: deps-valgrind
+	+@TEST_TIMEOUT=7200 $(SUBMAKE) VARIANT=valgrind WRAP='$(VALGRIND)' run-tests
+
+run-tests: all unit-tests
+	@PULLMAIL='$(WRAP) $(abspath $(PROGRAM))' WRAP='$(WRAP)' \
+	    tests/run $(UNIT_TESTS) tests/check-layers $(E2E_TESTS)
+
+## make lint            formatting, static analysis, the manual, the scripts; a build by clang
+## make format          put the formatting right
+.PHONY: lint run-lint
+lint: deps-lint
+	+@$(SUBMAKE) run-lint
+	+@$(SUBMAKE) CC=clang B=build/clang $(LIBRARY:$B/%=build/clang/%) unit-tests
+	@echo "lint: clean"
+
+run-lint: lint-format lint-cppcheck lint-manual lint-scripts check-layers \
+          $(SOURCES:%.c=build/lint/%.tidy)
+
+# Versions of clang-format differ in what they make of the same style; 14 is the one that counts.
+.PHONY: lint-format lint-cppcheck lint-manual lint-scripts
+lint-format:
+	@case $$(clang-format --version) in \
+	*"version 14."*) clang-format --dry-run -Werror $(FORMATTED) ;; \
+	*) echo "formatting is not compared: that takes clang-format 14" ;; \
+	esac
+
+build/lint/%.tidy: %.c $(HEADERS) .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,TIDY,$<)
+	$(Q)clang-tidy --quiet $< -- $(filter-out -fstack-protector-strong,$(ALL_CFLAGS)) 2>$@.log || { cat $@.log; exit 1; }
+	@touch $@
+
+# cppcheck does not know which of GLib's functions take what they are given (memleak), and minds
+# plain numbers for %u (invalidPrintfArgType); the sanitizers and -Wformat=2 see to both.
+lint-cppcheck:
+	cppcheck --quiet --enable=warning,performance,portability --error-exitcode=1 --inline-suppr \
+	    --std=c11 --library=gtk --suppress=unknownMacro --suppress=memleak --suppress=invalidPrintfArgType_uint --suppress=invalidPrintfArgType_sint -DFUSE_USE_VERSION=314 $(SOURCES)
+
+lint-manual:
+	mandoc -Tlint -Wwarning mount.pullmail.8
+
+lint-scripts:
+	shellcheck -S warning $(SCRIPTS)
+	python3 -c 'import sys; [compile(open(name).read(), name, "exec") for name in sys.argv[1:]]' $(PYTHON)
+
+## make fuzz            fuzz each parser for FUZZ_SECONDS (300); fuzz-smoke: for 5
+FUZZ_SECONDS ?= 300
+.PHONY: fuzz fuzz-smoke run-fuzzers
+fuzz: deps-lint
+	+@$(SUBMAKE) VARIANT=fuzz CC=clang run-fuzzers
+fuzz-smoke: deps-lint
+	+@$(SUBMAKE) VARIANT=fuzz CC=clang FUZZ_SECONDS=5 run-fuzzers
+
+# What was found interesting is kept under build/corpus, beside the seeds of tests/fuzz/corpus.
+run-fuzzers: $(FUZZERS)
+	@for fuzzer in $^; do \
+	    name=$${fuzzer##*/}; seeds=tests/fuzz/corpus/$$name; \
+	    mkdir -p build/corpus/$$name; [ -d $$seeds ] || seeds=; \
+	    echo "$$name, $(FUZZ_SECONDS) s"; \
+	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+	        -artifact_prefix=build/corpus/$$name- build/corpus/$$name $$seeds 2>build/corpus/$$name.log || \
+	        { tail -40 build/corpus/$$name.log; exit 1; }; \
+	done
+
+$B/tests/fuzz/%: tests/fuzz/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(PKG_LIBS) -pthread
+
+## make install         to DESTDIR, SBINDIR (/sbin: where mount looks for it) and MANDIR
+## make uninstall       take that away again
+.PHONY: install uninstall
+install: all
+	install -D -m 755 mount.pullmail $(DESTDIR)$(SBINDIR)/mount.pullmail
+	install -D -m 644 mount.pullmail.8 $(DESTDIR)$(MANDIR)/man8/mount.pullmail.8
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/mount.pullmail $(DESTDIR)$(MANDIR)/man8/mount.pullmail.8
+
+## make clean           remove what was built
+.PHONY: clean
+clean:
+	rm -rf build mount.pullmail
