@@ -1,0 +1,437 @@
+#include "catalog_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- folders -------------------------------------------------------------------------------- */
+
+void catalog_folder_clear(CatalogFolder *folder)
+{
+    g_clear_pointer(&folder->name, g_free);
+}
+
+Folder *catalog_folder_new(const MailFolderInfo *info, uint32_t id)
+{
+    Folder *folder = g_new0(Folder, 1);
+    folder->about = (CatalogFolder){.id = id,
+                                    .name = g_strdup(info->name),
+                                    .delimiter = info->delimiter,
+                                    .attributes = info->attributes};
+    rows_init(&folder->rows);
+    folder->gone = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    folder->dirty_first = UINT32_MAX;
+    folder->unsaved = id >= CATALOG_TEMPORARY;
+    return folder;
+}
+
+void catalog_folder_free(Folder *folder)
+{
+    catalog_folder_clear(&folder->about);
+    rows_clear(&folder->rows);
+    g_array_unref(folder->gone);
+    g_free(folder);
+}
+
+static void free_folder(gpointer folder)
+{
+    catalog_folder_free(folder);
+}
+
+static Folder *find(Catalog *catalog, uint32_t id)
+{
+    return g_hash_table_lookup(catalog->folders, GUINT_TO_POINTER(id));
+}
+
+void catalog_insert_folder(Catalog *catalog, Folder *folder)
+{
+    g_hash_table_insert(catalog->folders, GUINT_TO_POINTER(folder->about.id), folder);
+    g_hash_table_insert(catalog->names, folder->about.name, folder);
+}
+
+void catalog_remove_folder(Catalog *catalog, Folder *folder)
+{
+    g_hash_table_remove(catalog->names, folder->about.name);
+    g_hash_table_remove(catalog->folders, GUINT_TO_POINTER(folder->about.id));
+}
+
+Catalog *catalog_open(const char *directory)
+{
+    Catalog *catalog = g_new0(Catalog, 1);
+    pthread_mutex_init(&catalog->lock, NULL);
+    catalog->folders = g_hash_table_new_full(NULL, NULL, NULL, free_folder);
+    catalog->names = g_hash_table_new(g_str_hash, g_str_equal);
+    catalog->flag_sets = flagsets_new();
+    catalog->dropped = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    catalog->next_temporary = CATALOG_TEMPORARY;
+    if (directory)
+        catalog->index = index_open(directory);
+    else
+        g_warning("there is no cache directory: folders and messages are known in memory alone, "
+                  "and listed again after each mount");
+    if (catalog->index)
+        catalog_load(catalog);
+    return catalog;
+}
+
+void catalog_close(Catalog *catalog)
+{
+    if (!catalog)
+        return;
+    while (!catalog_flush(catalog))
+        ;
+    index_close(catalog->index);
+    g_hash_table_unref(catalog->names);
+    g_hash_table_unref(catalog->folders);
+    flagsets_free(catalog->flag_sets);
+    g_array_unref(catalog->dropped);
+    pthread_mutex_destroy(&catalog->lock);
+    g_free(catalog);
+}
+
+/* --- any thread: copies, made with the lock held -------------------------------------------- */
+
+static CatalogFolder copy_folder(const Folder *folder)
+{
+    CatalogFolder copy = folder->about;
+    copy.name = g_strdup(folder->about.name);
+    copy.state.count = (uint32_t)folder->rows.count;
+    return copy;
+}
+
+static CatalogMessage copy_message(const Row *row)
+{
+    return (CatalogMessage){.uid = row->uid,
+                            .header_length = row->header_length,
+                            .size = row->size,
+                            .date = row->date,
+                            .flag_set = row->flag_set,
+                            .proof = row->proof & (uint8_t)~ROW_CLAIMED};
+}
+
+bool catalog_folder(Catalog *catalog, uint32_t folder, CatalogFolder *copy)
+{
+    SCOPED_LOCK(&catalog->lock);
+    const Folder *found = find(catalog, folder);
+    if (found)
+        *copy = copy_folder(found);
+    return found != NULL;
+}
+
+static void clear_folder(gpointer folder)
+{
+    catalog_folder_clear(folder);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint32_t one = ((const CatalogFolder *)a)->id, other = ((const CatalogFolder *)b)->id;
+    return one < other ? -1 : one > other;
+}
+
+GArray *catalog_folders(Catalog *catalog)
+{
+    GArray *copies = g_array_new(FALSE, FALSE, sizeof(CatalogFolder));
+    g_array_set_clear_func(copies, clear_folder);
+    SCOPED_LOCK(&catalog->lock);
+    GHashTableIter iter;
+    gpointer folder;
+    g_hash_table_iter_init(&iter, catalog->folders);
+    while (g_hash_table_iter_next(&iter, NULL, &folder)) {
+        CatalogFolder copy = copy_folder(folder);
+        g_array_append_val(copies, copy);
+    }
+    g_array_sort(copies, compare_ids);
+    return copies;
+}
+
+bool catalog_message(Catalog *catalog, uint32_t folder, uint32_t uid, CatalogMessage *copy)
+{
+    SCOPED_LOCK(&catalog->lock);
+    const Folder *found = find(catalog, folder);
+    const Row *row = found ? rows_find(&found->rows, uid) : NULL;
+    if (row)
+        *copy = copy_message(row);
+    return row != NULL;
+}
+
+size_t catalog_messages_after(Catalog *catalog, uint32_t folder, uint32_t after,
+                              CatalogMessage *copies, size_t n)
+{
+    SCOPED_LOCK(&catalog->lock);
+    const Folder *found = find(catalog, folder);
+    if (!found)
+        return 0;
+    RowsCursor cursor = rows_after(&found->rows, after);
+    size_t copied = 0;
+    for (const Row *row; copied < n && (row = rows_next(&found->rows, &cursor));)
+        copies[copied++] = copy_message(row);
+    return copied;
+}
+
+bool catalog_last_message(Catalog *catalog, uint32_t folder, CatalogMessage *copy)
+{
+    SCOPED_LOCK(&catalog->lock);
+    const Folder *found = find(catalog, folder);
+    const Row *row = found ? rows_last(&found->rows) : NULL;
+    if (row)
+        *copy = copy_message(row);
+    return row != NULL;
+}
+
+char *catalog_flags(Catalog *catalog, uint16_t flag_set)
+{
+    SCOPED_LOCK(&catalog->lock);
+    return g_strdup(flagsets_text(catalog->flag_sets, flag_set));
+}
+
+void catalog_totals(Catalog *catalog, uint64_t *folders, uint64_t *messages, uint64_t *bytes)
+{
+    SCOPED_LOCK(&catalog->lock);
+    GHashTableIter iter;
+    gpointer value;
+    *folders = g_hash_table_size(catalog->folders);
+    *messages = *bytes = 0;
+    g_hash_table_iter_init(&iter, catalog->folders);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Folder *folder = value;
+        *messages += folder->rows.count;
+        *bytes += folder->bytes;
+    }
+}
+
+void catalog_size_record(Catalog *catalog, uint64_t *right, uint64_t *wrong)
+{
+    SCOPED_LOCK(&catalog->lock);
+    *right = catalog->right;
+    *wrong = catalog->wrong;
+}
+
+/* --- the engine thread: folders ------------------------------------------------------------- */
+
+uint32_t catalog_put_folder(Catalog *catalog, const MailFolderInfo *info)
+{
+    Folder *folder = g_hash_table_lookup(catalog->names, info->name);
+    bool is_new = folder == NULL;
+    if (is_new)
+        folder = catalog_claim(catalog, info, 0);
+    SCOPED_LOCK(&catalog->lock);
+    if (is_new)
+        catalog_insert_folder(catalog, folder);
+    CatalogFolder *about = &folder->about;
+    folder->dirty |= about->delimiter != info->delimiter || about->attributes != info->attributes;
+    about->delimiter = info->delimiter;
+    about->attributes = info->attributes;
+    return about->id;
+}
+
+void catalog_drop_folder(Catalog *catalog, uint32_t folder)
+{
+    Folder *found = find(catalog, folder);
+    if (!found)
+        return;
+    if (!found->unsaved)
+        g_array_append_val(catalog->dropped, folder);
+    SCOPED_LOCK(&catalog->lock);
+    catalog_remove_folder(catalog, found);
+}
+
+/* Nothing that was known holds; the sync under way tells all. With the lock, or before insertion.
+ */
+static void begin_folder(Folder *folder, uint32_t uidvalidity)
+{
+    rows_clear(&folder->rows);
+    rows_init(&folder->rows);
+    folder->bytes = 0;
+    folder->clear = folder->dirty = true;
+    folder->dirty_first = UINT32_MAX;
+    folder->dirty_last = 0;
+    folder->about.listed = false;
+    folder->about.state = (MailFolderState){.uidvalidity = uidvalidity};
+}
+
+uint32_t catalog_reset_folder(Catalog *catalog, uint32_t folder, uint32_t uidvalidity)
+{
+    Folder *old = find(catalog, folder);
+    if (!old || uidvalidity == 0 || old->about.state.uidvalidity == uidvalidity)
+        return folder;
+    MailFolderInfo info = {old->about.name, old->about.delimiter, old->about.attributes};
+    Folder *fresh = catalog_claim(catalog, &info, uidvalidity);
+    if (old->about.state.uidvalidity == 0 && fresh->unsaved) {
+        g_clear_pointer(&fresh, catalog_folder_free);
+        SCOPED_LOCK(&catalog->lock);
+        begin_folder(old, uidvalidity);
+        return folder;
+    }
+    uint32_t id = fresh->about.id;
+    begin_folder(fresh, uidvalidity);
+    if (id != folder && !old->unsaved)
+        g_array_append_val(catalog->dropped, folder);
+    SCOPED_LOCK(&catalog->lock);
+    catalog_remove_folder(catalog, old);
+    catalog_insert_folder(catalog, fresh);
+    return id;
+}
+
+void catalog_put_state(Catalog *catalog, uint32_t folder, const MailFolderState *state)
+{
+    Folder *found = find(catalog, folder);
+    if (!found)
+        return;
+    MailFolderState *known = &found->about.state;
+    if (known->uidvalidity && known->uidvalidity != state->uidvalidity) {
+        g_critical("a state of UIDVALIDITY %u for a folder of %u", state->uidvalidity,
+                   known->uidvalidity);
+        return;
+    }
+    found->dirty |= !found->about.listed || known->uidvalidity != state->uidvalidity ||
+                    known->uidnext != state->uidnext || known->modseq != state->modseq;
+    SCOPED_LOCK(&catalog->lock);
+    *known = *state;
+    found->about.listed = true;
+}
+
+/* --- the engine thread: messages ------------------------------------------------------------ */
+
+void catalog_mark_row(Folder *folder, Row *row)
+{
+    row->change = MAX(row->change, ROW_CHANGED);
+    folder->dirty_first = MIN(folder->dirty_first, row->uid);
+    folder->dirty_last = MAX(folder->dirty_last, row->uid);
+    folder->dirty = true;
+}
+
+static void set_size(Folder *folder, Row *row, uint64_t size)
+{
+    folder->bytes += size - row->size;
+    row->size = size;
+}
+
+static void put_message(Catalog *catalog, Folder *folder, const MailMessage *message)
+{
+    bool added;
+    Row *row = rows_add(&folder->rows, message->uid, &added);
+    const Row before = *row;
+    if (added)
+        row->change = ROW_NEW;
+    if (message->has & MAIL_HAS_SIZE && !(row->proof & CATALOG_SIZE_PROVED)) {
+        set_size(folder, row, message->size);
+        row->proof |= ROW_CLAIMED;
+    }
+    if (message->has & MAIL_HAS_DATE)
+        row->date = message->date;
+    if (message->has & MAIL_HAS_FLAGS)
+        row->flag_set = flagsets_intern(catalog->flag_sets, message->flags);
+    if (added || row->size != before.size || row->date != before.date ||
+        row->flag_set != before.flag_set || row->proof != before.proof)
+        catalog_mark_row(folder, row);
+}
+
+void catalog_put_messages(Catalog *catalog, uint32_t folder, const MailMessage *messages, size_t n)
+{
+    Folder *found = find(catalog, folder);
+    if (!found)
+        return;
+    SCOPED_LOCK(&catalog->lock);
+    for (size_t i = 0; i < n; i++)
+        if (messages[i].uid != 0)
+            put_message(catalog, found, &messages[i]);
+}
+
+/* Takes what was removed from the rows, with the lock; returns it as the caller wants it. */
+static GArray *remember_gone(Folder *folder, GArray *rows)
+{
+    GArray *messages = g_array_sized_new(FALSE, FALSE, sizeof(CatalogMessage), rows->len);
+    for (guint i = 0; i < rows->len; i++) {
+        const Row *row = &g_array_index(rows, Row, i);
+        CatalogMessage message = copy_message(row);
+        g_array_append_val(messages, message);
+        folder->bytes -= row->size;
+        if (!folder->unsaved)
+            g_array_append_val(folder->gone, row->uid);
+    }
+    folder->dirty |= rows->len > 0;
+    return messages;
+}
+
+GArray *catalog_remove_ranges(Catalog *catalog, uint32_t folder, const MailUidRange *ranges,
+                              size_t n)
+{
+    Folder *found = find(catalog, folder);
+    if (!found)
+        return g_array_new(FALSE, FALSE, sizeof(CatalogMessage));
+    g_autoptr(GArray) rows = g_array_new(FALSE, FALSE, sizeof(Row));
+    SCOPED_LOCK(&catalog->lock);
+    for (size_t i = 0; i < n; i++)
+        rows_remove_range(&found->rows, ranges[i].first, ranges[i].last, rows);
+    return remember_gone(found, rows);
+}
+
+static int compare_uids(const void *a, const void *b)
+{
+    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+    return one < other ? -1 : one > other;
+}
+
+/* NULL where they ascend already; else a copy that does. */
+static uint32_t *sort_uids(const uint32_t *uids, size_t n)
+{
+    size_t i = 1;
+    while (i < n && uids[i - 1] <= uids[i])
+        i++;
+    if (i >= n)
+        return NULL;
+    uint32_t *sorted = g_memdup2(uids, n * sizeof *uids);
+    qsort(sorted, n, sizeof *sorted, compare_uids);
+    return sorted;
+}
+
+GArray *catalog_keep_only(Catalog *catalog, uint32_t folder, const uint32_t *uids, size_t n)
+{
+    Folder *found = find(catalog, folder);
+    if (!found)
+        return g_array_new(FALSE, FALSE, sizeof(CatalogMessage));
+    g_autoptr(GArray) rows = g_array_new(FALSE, FALSE, sizeof(Row));
+    g_autofree uint32_t *sorted = sort_uids(uids, n);
+    SCOPED_LOCK(&catalog->lock);
+    rows_keep_only(&found->rows, sorted ? sorted : uids, n, rows);
+    return remember_gone(found, rows);
+}
+
+static void count_size(Catalog *catalog, bool right)
+{
+    catalog->right += right;
+    catalog->wrong += !right;
+    catalog->new_right += right;
+    catalog->new_wrong += !right;
+}
+
+void catalog_prove(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t header_length,
+                   uint64_t size, unsigned proof)
+{
+    Folder *found = find(catalog, folder);
+    Row *row = found ? rows_find(&found->rows, uid) : NULL;
+    if (!row)
+        return;
+    SCOPED_LOCK(&catalog->lock);
+    if (row->proof & ROW_CLAIMED && !(row->proof & CATALOG_SIZE_PROVED))
+        count_size(catalog, row->size == size);
+    const Row before = *row;
+    set_size(found, row, size);
+    if (header_length)
+        row->header_length = header_length;
+    row->proof |= CATALOG_SIZE_PROVED | (proof & CATALOG_WHOLE_BODY);
+    if (row->size != before.size || row->header_length != before.header_length ||
+        row->proof != before.proof)
+        catalog_mark_row(found, row);
+}
+
+void catalog_put_header_length(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t length)
+{
+    Folder *found = find(catalog, folder);
+    Row *row = found ? rows_find(&found->rows, uid) : NULL;
+    if (!row || row->header_length == length)
+        return;
+    SCOPED_LOCK(&catalog->lock);
+    row->header_length = length;
+    catalog_mark_row(found, row);
+}

@@ -1,0 +1,119 @@
+/*
+ * catalog.h: what is known of folders and messages, in memory, and kept in the index on disk.
+ *
+ * The engine thread writes; any thread reads, at any moment, without waiting for the disk or the
+ * network: readers take a lock that is held only for memory operations and get copies. Changes
+ * reach the disk in batches (catalog_flush), in one transaction each. Identity is (folder id,
+ * UID). A folder whose UIDVALIDITY changed gets a new folder id; an id is never given twice, also
+ * not by another process that has the same cache directory open.
+ *
+ * Invariants: a folder's messages are sorted by UID, without duplicates; a folder that is
+ * `listed` has been in step with the server at least once (maybe in an earlier mount).
+ */
+#pragma once
+
+#include "mail.h"
+
+typedef struct Catalog Catalog;
+
+/*
+ * Folder ids from here to 2^27 - 1 are given while the index can't be used: they hold for this
+ * mount only, and nothing of these folders (also no content) may get to the disk.
+ */
+#define CATALOG_TEMPORARY (1u << 26)
+
+typedef struct {
+    uint32_t id; /* 1 to 2^27 - 1 */
+    char *name;  /* as in MailFolderInfo */
+    char delimiter;
+    unsigned attributes;
+    bool listed;
+    MailFolderState state; /* count: how many messages the catalog has */
+} CatalogFolder;
+
+void catalog_folder_clear(CatalogFolder *folder);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CatalogFolder, catalog_folder_clear)
+
+/* What is known of a message's bytes. */
+enum {
+    CATALOG_SIZE_PROVED = 1 << 0, /* size is the true number of bytes, not only the claimed */
+    CATALOG_WHOLE_BODY = 1 << 1,  /* HEADER and TEXT do not add up: BODY[] is the truth */
+};
+
+typedef struct {
+    uint32_t uid;
+    uint32_t header_length; /* bytes of BODY[HEADER]; 0: not known */
+    uint64_t size;          /* true where CATALOG_SIZE_PROVED, else as claimed */
+    int64_t date;           /* seconds since the epoch */
+    uint16_t flag_set;      /* see catalog_flags */
+    uint16_t proof;         /* CATALOG_ bits */
+} CatalogMessage;
+
+/*
+ * Opens (or makes) the index in directory, which exists. directory NULL, or one that can't be
+ * used: the catalog is kept in memory alone, after one warning. A damaged index is moved aside
+ * ("index.db.damaged-<time>"), said in a warning, and begun anew. Never fails. Does not survive
+ * fork(2): a process that goes into the background opens it afterwards.
+ */
+Catalog *catalog_open(const char *directory);
+void catalog_close(Catalog *catalog); /* flushes */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Catalog, catalog_close)
+
+/* --- any thread ----------------------------------------------------------------------------- */
+
+bool catalog_folder(Catalog *catalog, uint32_t folder, CatalogFolder *copy);
+/* All folders, by id; CatalogFolder elements, cleared with the array. */
+GArray *catalog_folders(Catalog *catalog);
+bool catalog_message(Catalog *catalog, uint32_t folder, uint32_t uid, CatalogMessage *copy);
+/* The first messages with a UID above `after`, at most n of them; returns how many. */
+size_t catalog_messages_after(Catalog *catalog, uint32_t folder, uint32_t after,
+                              CatalogMessage *copies, size_t n);
+/* The message with the highest UID; false where there is none. */
+bool catalog_last_message(Catalog *catalog, uint32_t folder, CatalogMessage *copy);
+/* "\\Seen $Forwarded" for a message's flag_set; the caller frees. */
+char *catalog_flags(Catalog *catalog, uint16_t flag_set);
+/* Sums over all folders, for the status. */
+void catalog_totals(Catalog *catalog, uint64_t *folders, uint64_t *messages, uint64_t *bytes);
+/*
+ * How many messages' claimed sizes were found true and wrong, in this account, ever: whether the
+ * server earned it that its sizes are believed.
+ */
+void catalog_size_record(Catalog *catalog, uint64_t *right, uint64_t *wrong);
+
+/* --- the engine thread ---------------------------------------------------------------------- */
+
+/* Makes the folder known, or updates delimiter and attributes; returns its id. */
+uint32_t catalog_put_folder(Catalog *catalog, const MailFolderInfo *info);
+/* Forgets the folder and its messages. */
+void catalog_drop_folder(Catalog *catalog, uint32_t folder);
+/*
+ * The folder turned out to have this UIDVALIDITY. Where another was known, it is dropped and its
+ * name gets a new id; returns the id that holds from now on.
+ */
+uint32_t catalog_reset_folder(Catalog *catalog, uint32_t folder, uint32_t uidvalidity);
+/* As MailSyncSink.messages. A new message needs not have all members (0 and no flags then). */
+void catalog_put_messages(Catalog *catalog, uint32_t folder, const MailMessage *messages, size_t n);
+/*
+ * As MailSyncSink.vanished and .present. Return the messages that were known and are gone now
+ * (an array of CatalogMessage), so that the caller can tell the kernel.
+ */
+GArray *catalog_remove_ranges(Catalog *catalog, uint32_t folder, const MailUidRange *ranges,
+                              size_t n);
+GArray *catalog_keep_only(Catalog *catalog, uint32_t folder, const uint32_t *uids, size_t n);
+/* As MailSyncSink.state: the folder is in step now. */
+void catalog_put_state(Catalog *catalog, uint32_t folder, const MailFolderState *state);
+/* The header's length was seen; 0 leaves what is known. size is true: counts in the size record
+ * (once a message). proof: further CATALOG_ bits to set. */
+void catalog_prove(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t header_length,
+                   uint64_t size, unsigned proof);
+/* Only the header's length was seen. */
+void catalog_put_header_length(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t length);
+
+/*
+ * Writes what changed since the last flush: in one transaction, and about 20,000 messages at most.
+ * False: something is left, call again soon. True: nothing is left that can be written now. A
+ * folder's state gets to the disk with the last of the messages that it covers, never ahead of
+ * them. Trouble with the disk is warned of once; the catalog goes on in memory and tries again
+ * after a minute. Flush the content first: then what is proved of a message is never ahead of it.
+ */
+bool catalog_flush(Catalog *catalog);

@@ -1,0 +1,64 @@
+/*
+ * catalog_private.h: the catalog's inside, shared by catalog.c (what is in memory) and
+ * catalog_disk.c (what gets to the index and back).
+ *
+ * Only the engine thread changes anything below. It does so with the lock held wherever other
+ * threads read: they see no member marked "engine", and a Row's `change` neither. So the engine
+ * thread itself reads without the lock, and writes to the disk without it.
+ */
+#pragma once
+
+#include "catalog.h"
+#include "flagsets.h"
+#include "index.h"
+#include "rows.h"
+#include "scopedlock.h"
+
+/* In Row.proof beside the CATALOG_ bits: a size was claimed. */
+#define ROW_CLAIMED (1 << 7)
+
+/*
+ * Invariants: about.state.count is rows.count; bytes is the sum of the rows' sizes; every row
+ * that is not ROW_CLEAN has a UID of dirty_first to dirty_last.
+ */
+typedef struct {
+    CatalogFolder about;
+    Rows rows;
+    uint64_t bytes;
+    GArray *gone;                     /* engine: UIDs that the index may still have */
+    uint32_t dirty_first, dirty_last; /* engine */
+    bool dirty;                       /* engine: rows, gone, clear or about differ from the index */
+    bool clear;                       /* engine: the index may have rows of another life */
+    bool stored;                      /* engine: the index has a row for the folder */
+    bool unsaved;                     /* engine: nothing of it gets to the index */
+} Folder;
+
+struct Catalog {
+    pthread_mutex_t lock;
+    GHashTable *folders; /* id to Folder, which it owns */
+    FlagSets *flag_sets;
+    uint64_t right, wrong;         /* the size record */
+    GHashTable *names;             /* engine: name to Folder */
+    Index *index;                  /* engine; NULL: memory alone */
+    GArray *dropped;               /* engine: folder ids to be deleted from the index */
+    uint64_t new_right, new_wrong; /* engine: of the size record, not yet in the index */
+    uint32_t next_temporary;       /* engine */
+};
+
+Folder *catalog_folder_new(const MailFolderInfo *info, uint32_t id);
+void catalog_folder_free(Folder *folder);
+/* With the lock. */
+void catalog_insert_folder(Catalog *catalog, Folder *folder);
+void catalog_remove_folder(Catalog *catalog, Folder *folder);
+/* The row differs from the index. */
+void catalog_mark_row(Folder *folder, Row *row);
+
+/* --- catalog_disk.c ------------------------------------------------------------------------- */
+
+/* Fills an empty catalog. */
+void catalog_load(Catalog *catalog);
+/*
+ * A Folder for that name, loaded where the index has it; not yet inserted. uidvalidity: see
+ * index_claim_folder. Never fails: where the index can't be used, its id is a temporary one.
+ */
+Folder *catalog_claim(Catalog *catalog, const MailFolderInfo *info, uint32_t uidvalidity);

@@ -1,0 +1,10 @@
+#include "mail.h"
+
+#include <errno.h>
+
+G_DEFINE_QUARK(pullmail_mail_error, mail_error)
+
+int mail_errno(const GError *error)
+{
+    return error->domain == MAIL_ERROR && error->code > 0 ? error->code : EIO;
+}

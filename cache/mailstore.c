@@ -1,0 +1,54 @@
+#include "mailstore.h"
+
+MailOp *mail_store_connect(MailStore *store, MailDone done, gpointer data)
+{
+    return store->klass->connect(store, done, data);
+}
+
+MailOp *mail_store_list(MailStore *store, MailFolderSink sink, MailDone done, gpointer data)
+{
+    return store->klass->list(store, sink, done, data);
+}
+
+MailOp *mail_store_sync(MailStore *store, const char *folder, const MailFolderState *known,
+                        const MailSyncSink *sink, MailDone done, gpointer data)
+{
+    return store->klass->sync(store, folder, known, sink, done, data);
+}
+
+MailOp *mail_store_fetch(MailStore *store, const MailFetch *fetch, MailFetchSink sink,
+                         MailDone done, gpointer data)
+{
+    return store->klass->fetch(store, fetch, sink, done, data);
+}
+
+void mail_store_cancel(MailStore *store, MailOp *op)
+{
+    store->klass->cancel(store, op);
+}
+
+unsigned mail_store_features(MailStore *store)
+{
+    return store->klass->features(store);
+}
+
+bool mail_store_quota(MailStore *store, MailQuota *quota)
+{
+    return store->klass->quota(store, quota);
+}
+
+void mail_store_describe(MailStore *store, GString *text)
+{
+    store->klass->describe(store, text);
+}
+
+void mail_store_close(MailStore *store, MailDone done, gpointer data)
+{
+    store->klass->close(store, done, data);
+}
+
+void mail_store_free(MailStore *store)
+{
+    if (store)
+        store->klass->free(store);
+}

@@ -1,0 +1,128 @@
+/*
+ * mailstore.h: the interface behind which every mail protocol looks alike to fs/.
+ *
+ * A store lives on the engine thread: every function is called there, and every callback comes
+ * from there. No function waits. Every operation completes exactly once, by its `done`, whatever
+ * happens to the connection; `done` never runs before the function that started it returned.
+ * After `done` (or after mail_store_cancel) its sink is not called any more.
+ */
+#pragma once
+
+#include "mail.h"
+
+typedef struct MailStore MailStore;
+typedef struct MailOp MailOp; /* an operation under way; invalid once its done ran */
+
+/* error is NULL for success, and the callee's only until it returns. */
+typedef void (*MailDone)(gpointer data, const GError *error);
+
+/* What the protocol or the server can do at all, known after connect. */
+enum {
+    MAIL_STORE_FOLDERS = 1 << 0, /* has more than one folder */
+    MAIL_STORE_RANGES = 1 << 1,  /* can fetch a stretch of a section */
+    MAIL_STORE_FLAGS = 1 << 2,   /* messages have flags */
+};
+
+/* Told of each folder that list finds. */
+typedef void (*MailFolderSink)(gpointer data, const MailFolderInfo *folder);
+
+/*
+ * Told what a sync finds, in this order: reset at most once and first; then messages, vanished
+ * and present, any number of times; state once, last, and only where all before it was complete.
+ */
+typedef struct {
+    /* The folder is not the one that was known: nothing known of it holds any more. */
+    void (*reset)(gpointer data, uint32_t uidvalidity);
+    /* Messages that are new or have changed; a member that is not in `has` has not changed. */
+    void (*messages)(gpointer data, const MailMessage *messages, size_t n);
+    /* Messages that are gone. The ranges may also cover UIDs that never were. */
+    void (*vanished)(gpointer data, const MailUidRange *ranges, size_t n);
+    /* All messages that there are, ascending: what was known and is not among them is gone. */
+    void (*present)(gpointer data, const uint32_t *uids, size_t n);
+    void (*state)(gpointer data, const MailFolderState *state);
+} MailSyncSink;
+
+/*
+ * Told each stretch that arrived whole. offset is where it begins in its section. A stretch
+ * shorter than asked for ends with the section; where the whole section was asked for, it is the
+ * whole section.
+ */
+typedef void (*MailFetchSink)(gpointer data, uint32_t uid, const MailRange *asked, GBytes *bytes);
+
+/* What to fetch: the same ranges of each of the messages. Copied by fetch. */
+typedef struct {
+    const char *folder;
+    uint32_t uidvalidity; /* the fetch fails with ESTALE where the folder has another by now */
+    const uint32_t *uids; /* ascending */
+    size_t n_uids;
+    const MailRange *ranges;
+    size_t n_ranges;
+    uint64_t limit; /* a whole section longer than this fails the fetch with EFBIG */
+} MailFetch;
+
+typedef struct {
+    uint64_t used_bytes, limit_bytes; /* limit 0: unknown */
+    uint64_t used_messages, limit_messages;
+} MailQuota;
+
+/* What a protocol implements. Every function has the meaning of the mail_store_ function below. */
+typedef struct {
+    MailOp *(*connect)(MailStore *store, MailDone done, gpointer data);
+    MailOp *(*list)(MailStore *store, MailFolderSink sink, MailDone done, gpointer data);
+    MailOp *(*sync)(MailStore *store, const char *folder, const MailFolderState *known,
+                    const MailSyncSink *sink, MailDone done, gpointer data);
+    MailOp *(*fetch)(MailStore *store, const MailFetch *fetch, MailFetchSink sink, MailDone done,
+                     gpointer data);
+    void (*cancel)(MailStore *store, MailOp *op);
+    unsigned (*features)(MailStore *store);
+    bool (*quota)(MailStore *store, MailQuota *quota);
+    void (*describe)(MailStore *store, GString *text);
+    void (*close)(MailStore *store, MailDone done, gpointer data);
+    void (*free)(MailStore *store);
+} MailStoreClass;
+
+struct MailStore {
+    const MailStoreClass *klass;
+};
+
+/* Connects and logs in, so that a wrong password shows at once. */
+MailOp *mail_store_connect(MailStore *store, MailDone done, gpointer data);
+
+/* Lists all folders, \NonExistent parents among them where the server tells them. */
+MailOp *mail_store_list(MailStore *store, MailFolderSink sink, MailDone done, gpointer data);
+
+/*
+ * Brings what is known of a folder up to date. known (copied) says how far that is. Fails with
+ * ENOENT where there is no such folder.
+ */
+MailOp *mail_store_sync(MailStore *store, const char *folder, const MailFolderState *known,
+                        const MailSyncSink *sink, MailDone done, gpointer data);
+
+/*
+ * Fetches. Success with a message of which nothing came means that the message is gone. Fails
+ * with EFBIG (see MailFetch), ESTALE, ENOENT (no such folder), ETIMEDOUT, ENOTCONN, EHOSTUNREACH,
+ * ECONNREFUSED, EACCES, EPROTO.
+ */
+MailOp *mail_store_fetch(MailStore *store, const MailFetch *fetch, MailFetchSink sink,
+                         MailDone done, gpointer data);
+
+/* The operation's done and sink are not called any more; what is on the wire is thrown away. */
+void mail_store_cancel(MailStore *store, MailOp *op);
+
+/* MAIL_STORE_ bits. */
+unsigned mail_store_features(MailStore *store);
+
+/* False where the server told no quota. Never waits. */
+bool mail_store_quota(MailStore *store, MailQuota *quota);
+
+/* Appends "key: value" lines on the server and each connection for .pullmail/status. */
+void mail_store_describe(MailStore *store, GString *text);
+
+/*
+ * Leaves politely (LOGOUT), within a second or two whatever the server does. Operations under way
+ * complete with ECANCELED first.
+ */
+void mail_store_close(MailStore *store, MailDone done, gpointer data);
+
+/* After close completed, or in its stead to drop everything at once. */
+void mail_store_free(MailStore *store);

@@ -1,0 +1,18 @@
+/*
+ * readers.h: connections to the content for reading threads: one each while it reads, a few kept
+ * open in between. Any thread; no lock is held while a database is opened or read.
+ */
+#pragma once
+
+#include "blocks.h"
+
+typedef struct Readers Readers;
+
+Readers *readers_new(const char *directory);
+void readers_free(Readers *readers);
+
+/* From now on to this file; NULL: none. Connections to another one are closed. */
+void readers_set_file(Readers *readers, const DatabaseFile *file);
+/* A connection, to be given back; NULL where there is none to be had. */
+Blocks *readers_take(Readers *readers);
+void readers_give(Readers *readers, Blocks *blocks);
