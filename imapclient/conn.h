@@ -1,0 +1,66 @@
+/*
+ * conn.h: one IMAP connection: commands out, in order and pipelined; responses in, each to whom
+ * it belongs. Knows tags, literals, barriers and silence; nothing of logins or mailboxes.
+ *
+ * Engine thread. All callbacks come from the main loop, never from inside a function called here;
+ * a callback must not free the connection (the owner does so later, from the loop).
+ *
+ * Three queues: requests wait, are in flight, or were cancelled while in flight (these keep their
+ * place, but nobody is told). Depth is capped, so that what waits can still be taken back.
+ */
+#pragma once
+
+#include "build.h"
+#include "net/stream.h"
+#include "parse.h"
+#include "store.h"
+
+typedef struct ImapConn ImapConn;
+
+typedef struct {
+    /* The stream stands: first of all, and again after STARTTLS. */
+    void (*ready)(gpointer data);
+    /* An untagged response that no request in flight claimed; the greeting is the first. */
+    void (*untagged)(gpointer data, const ImapResponse *response);
+    /* The connection is gone; every request was completed with this error before. Once. */
+    void (*closed)(gpointer data, const GError *error);
+} ImapConnEvents;
+
+enum {
+    /* Goes out when all before it are completed, and nothing goes out until it is (RFC 9051
+     * section 5.5): LOGIN, AUTHENTICATE, STARTTLS. */
+    IMAP_REQUEST_BARRIER = 1 << 0,
+    /* Its OK is followed by the TLS handshake (implies a barrier). */
+    IMAP_REQUEST_STARTTLS = 1 << 1,
+};
+
+/* What a request is told. Each but done may be NULL. */
+typedef struct {
+    /* An untagged response while the request is in flight; true claims it. */
+    bool (*untagged)(gpointer data, const ImapResponse *response);
+    /* A literal of this FETCH item begins: true wants it, up to *limit bytes. */
+    bool (*literal)(gpointer data, const char *item, uint64_t *limit);
+    /* The server's "+": send the next line with imap_conn_answer. */
+    void (*continuation)(gpointer data, const char *text);
+    /* Completed, exactly once: by the tagged response, or (response NULL) by an error. */
+    void (*done)(gpointer data, const ImapResponse *response, const GError *error);
+} ImapRequestEvents;
+
+/* number: for the log. Connects at once; under TLS where config has implicit_tls. */
+ImapConn *imap_conn_new(const ImapConfig *config, unsigned number, const ImapConnEvents *events,
+                        gpointer data);
+void imap_conn_free(ImapConn *conn); /* tells nobody */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapConn, imap_conn_free)
+
+/* Queues a command (taken over). events must outlive the request (a static table). */
+void imap_conn_send(ImapConn *conn, ImapCommand *command, unsigned flags,
+                    const ImapRequestEvents *events, gpointer data);
+/* A line of an exchange that a continuation asked for; CRLF is added. */
+void imap_conn_answer(ImapConn *conn, const char *line);
+/* Forgets all requests of `data`: what waits is dropped, what is in flight completes unheard. */
+void imap_conn_cancel(ImapConn *conn, gpointer data);
+/* Gives the connection up: every request and then `closed` are told, from the main loop. */
+void imap_conn_fail(ImapConn *conn, const GError *error);
+
+size_t imap_conn_load(const ImapConn *conn); /* requests that wait or are in flight */
+Stream *imap_conn_stream(ImapConn *conn);

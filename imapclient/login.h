@@ -1,0 +1,34 @@
+/*
+ * login.h: from a fresh connection to an authenticated one: greeting, STARTTLS, capabilities,
+ * SASL or LOGIN, ENABLE (RFC 9051 sections 6.1 and 6.2, RFC 5161).
+ *
+ * Engine thread; one per connection. Nothing that tells of the user leaves before TLS is verified,
+ * unless the user said tls=off.
+ */
+#pragma once
+
+#include "capability.h"
+#include "conn.h"
+
+/* Longer-lived than the login: what it found out. */
+typedef struct {
+    ImapCapabilities caps;
+    bool utf8;    /* names on the wire are UTF-8: UTF8=ACCEPT is enabled, or IMAP4rev2 alone */
+    bool qresync; /* is enabled */
+    char *server; /* what the server calls itself (RFC 2971), printable, or NULL */
+} ImapLoginResult;
+
+void imap_login_result_clear(ImapLoginResult *result);
+
+typedef struct ImapLogin ImapLogin;
+
+/* error NULL: authenticated, and *result is filled in. Once; from the main loop. */
+typedef void (*ImapLoginDone)(gpointer data, const GError *error);
+
+ImapLogin *imap_login_new(const ImapConfig *config, ImapConn *conn, ImapLoginResult *result,
+                          ImapLoginDone done, gpointer data);
+void imap_login_free(ImapLogin *login);
+
+/* The owner of the connection passes on what it is told, until done was called. */
+void imap_login_ready(ImapLogin *login);
+void imap_login_untagged(ImapLogin *login, const ImapResponse *response);

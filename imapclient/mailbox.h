@@ -1,0 +1,29 @@
+/*
+ * mailbox.h: what the server says of a mailbox while it is being selected and afterwards
+ * (RFC 9051 sections 6.3.2 and 7.4, RFC 7162). Sequence numbers end here.
+ *
+ * Plain data of the engine thread.
+ */
+#pragma once
+
+#include "parse.h"
+
+typedef struct {
+    char *name; /* as in MailFolderInfo; NULL: nothing is selected */
+    uint32_t uidvalidity;
+    uint32_t uidnext; /* 0: the server does not tell */
+    uint32_t exists;
+    uint64_t modseq; /* HIGHESTMODSEQ; 0: the mailbox has none */
+    bool changed;    /* something came, went or changed since it was selected */
+} ImapMailbox;
+
+void imap_mailbox_clear(ImapMailbox *mailbox);
+
+/* Takes an untagged response in; false where it says nothing of a mailbox. */
+bool imap_mailbox_take(ImapMailbox *mailbox, const ImapResponse *response);
+
+/*
+ * Reads a set of UIDs ("1:3,7,9:*") as ascending, disjoint ranges of MailUidRange; NULL where it
+ * is none, or longer than IMAP_MAX_ITEMS.
+ */
+GArray *imap_uid_set(const char *text);

@@ -1,0 +1,50 @@
+/*
+ * op.h: an operation of the store: what the pool knows of it, whatever it does.
+ *
+ * Engine thread. An operation waits in the pool, runs on one session, and is finished exactly
+ * once: by itself, by the death of its session, or by being cancelled. Where the session dies
+ * under it, before anything was told, it is run a second time on another one.
+ */
+#pragma once
+
+#include "../cache/mailstore.h"
+#include "session.h"
+
+typedef struct ImapPool ImapPool;
+
+typedef struct {
+    /* Begins on op->session, which is ready. May finish the operation. */
+    void (*start)(MailOp *op);
+    /* Frees the operation's own members and itself. */
+    void (*free)(MailOp *op);
+} ImapOpClass;
+
+/* What each operation begins with. */
+struct MailOp {
+    const ImapOpClass *klass;
+    ImapPool *pool;
+    ImapSession *session; /* NULL: it waits */
+    char *folder;         /* NULL: any session will do */
+    bool bulk;            /* keeps its session busy for long */
+    bool told;            /* the sink was told something: it can't begin again */
+    bool retried;
+    MailDone done;
+    gpointer data;
+};
+
+/* Makes one of `size` bytes (its members beyond MailOp zeroed). */
+MailOp *imap_op_new(size_t size, const ImapOpClass *klass, const char *folder, MailDone done,
+                    gpointer data);
+/* Frees what imap_op_new made; the end of every klass->free. */
+void imap_op_free(MailOp *op);
+
+/*
+ * Ends it: error (taken over; NULL: success). Its requests are forgotten, its owner is told, it is
+ * freed; or it goes back to wait, see above.
+ */
+void imap_op_finish(MailOp *op, GError *error);
+
+MailOp *imap_list_new(MailFolderSink sink, MailDone done, gpointer data);
+MailOp *imap_sync_new(const char *folder, const MailFolderState *known, const MailSyncSink *sink,
+                      MailDone done, gpointer data);
+MailOp *imap_fetch_new(const MailFetch *request, MailFetchSink sink, MailDone done, gpointer data);

@@ -1,0 +1,60 @@
+#include "outcome.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct {
+    const char *code;
+    int error;
+} codes[] = {
+    {"NONEXISTENT", ENOENT},
+    {"TRYCREATE", ENOENT},
+    {"NOPERM", EACCES},
+    {"AUTHENTICATIONFAILED", EACCES},
+    {"AUTHORIZATIONFAILED", EACCES},
+    {"EXPIRED", EACCES},
+    {"PRIVACYREQUIRED", EACCES},
+    {"CONTACTADMIN", EACCES},
+    {"OVERQUOTA", EDQUOT},
+    {"TOOBIG", EFBIG},
+    {"ALREADYEXISTS", EEXIST},
+    {"HASCHILDREN", ENOTEMPTY},
+    {"INUSE", EBUSY},
+    {"UNAVAILABLE", EAGAIN},
+    {"LIMIT", EAGAIN},
+    {"SERVERBUG", EREMOTEIO},
+    {"CORRUPTION", EREMOTEIO},
+    {"READ-ONLY", EROFS},
+};
+
+bool imap_has_code(const ImapResponse *response, const char *code)
+{
+    return imap_value_is(imap_value_item(response->code, 0), code);
+}
+
+char *imap_quote_text(const char *text)
+{
+    enum { LONGEST = 300 };
+    g_autofree char *valid = g_utf8_make_valid(text, (gssize)strnlen(text, LONGEST));
+
+    for (char *p = valid; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *p = '?';
+    return g_steal_pointer(&valid);
+}
+
+GError *imap_outcome(const ImapResponse *response, const char *what)
+{
+    int error = EREMOTEIO;
+
+    if (strcmp(response->name, "OK") == 0)
+        return NULL;
+    if (strcmp(response->name, "BAD") == 0)
+        error = EPROTO;
+    for (size_t i = 0; i < G_N_ELEMENTS(codes); i++)
+        if (imap_has_code(response, codes[i].code))
+            error = codes[i].error;
+    g_autofree char *text = imap_quote_text(response->text ? response->text : "");
+    return g_error_new(MAIL_ERROR, error, "%s: the server answered %s: %s", what, response->name,
+                       *text ? text : "(no text)");
+}

@@ -1,0 +1,21 @@
+/*
+ * outcome.h: from a server's OK, NO or BAD to success or an errno (RFC 9051 section 7.1, RFC 5530).
+ *
+ * Pure; engine thread.
+ */
+#pragma once
+
+#include "parse.h"
+
+/* Whether the response has this response code ("EXPUNGEISSUED"). */
+bool imap_has_code(const ImapResponse *response, const char *code);
+
+/*
+ * NULL for OK. Else an error that says what was not done ("listing INBOX") and the server's text:
+ * ENOENT, EACCES, EDQUOT, EAGAIN, EBUSY, EEXIST, EFBIG by the response code; EREMOTEIO for a NO
+ * without one; EPROTO for BAD.
+ */
+GError *imap_outcome(const ImapResponse *response, const char *what);
+
+/* A server's text as it may stand in a message of ours: printable, and not endless. */
+char *imap_quote_text(const char *text);

@@ -1,0 +1,457 @@
+#include "pool.h"
+
+#include "limits.h"
+#include "outcome.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+    LIMITED_SECONDS = 60,   /* how long a server's "no more connections" is remembered */
+    FAREWELL_MILLIS = 1500, /* how long LOGOUT may take */
+    /* What it costs to run an operation on a session; see cost(). */
+    COST_BUSY_BULK = 1000,
+    COST_OTHER_FOLDER = 2000,
+    COST_OPENING = 500, /* from here on another connection is the better choice */
+};
+
+typedef struct {
+    ImapPool *pool;
+    ImapSession *session;
+    GQueue ops; /* that run on it */
+    bool was_ready;
+} Member;
+
+/*
+ * An operation is in `waiting` (its session NULL) or in the ops of the member whose session it
+ * has. Dead members are freed by dispatch, never in a callback of theirs. Everything is started
+ * from dispatch, which runs as a source of its own.
+ */
+struct ImapPool {
+    ImapConfig config; /* strings owned */
+    GPtrArray *members;
+    GQueue waiting;
+    GSource *dispatch;
+    unsigned last_number;
+    uint64_t alerts;   /* that the server sent */
+    unsigned limit;    /* the most connections that the server lets in */
+    gint64 limited_at; /* monotonic; when limit was lowered */
+    bool have_quota;
+    MailQuota quota;
+    char *server, *capabilities;
+    MailDone closed; /* set: closing */
+    bool told_closed;
+    gpointer closed_data;
+    GSource *farewell;
+};
+
+static void schedule_dispatch(ImapPool *pool);
+
+static Member *member_of(ImapPool *pool, const ImapSession *session)
+{
+    for (guint i = 0; i < pool->members->len; i++) {
+        Member *member = g_ptr_array_index(pool->members, i);
+        if (member->session == session)
+            return member;
+    }
+    return NULL;
+}
+
+static void member_free(gpointer data)
+{
+    Member *member = data;
+
+    imap_session_free(member->session);
+    g_queue_clear(&member->ops);
+    g_free(member);
+}
+
+static guint count_in_state(ImapPool *pool, ImapSessionState state)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < pool->members->len; i++) {
+        Member *member = g_ptr_array_index(pool->members, i);
+        n += imap_session_state(member->session) == state;
+    }
+    return n;
+}
+
+/* --- what sessions tell -------------------------------------------------------------------- */
+
+/* "* QUOTA root (STORAGE used limit MESSAGE used limit)", RFC 9208; STORAGE is in KiB. */
+static void take_quota(ImapPool *pool, const ImapResponse *response)
+{
+    const ImapValue *list = imap_value_item(response->values, 1);
+    uint64_t used, limit;
+
+    for (size_t i = 0; i + 2 < imap_value_count(list); i += 3) {
+        const ImapValue *resource = imap_value_item(list, i);
+        if (!imap_value_number(imap_value_item(list, i + 1), &used) ||
+            !imap_value_number(imap_value_item(list, i + 2), &limit))
+            continue;
+        if (imap_value_is(resource, "STORAGE") && limit <= UINT64_MAX / 1024) {
+            pool->quota.used_bytes = MIN(used, limit) * 1024;
+            pool->quota.limit_bytes = limit * 1024;
+            pool->have_quota = true;
+        } else if (imap_value_is(resource, "MESSAGE")) {
+            pool->quota.used_messages = used;
+            pool->quota.limit_messages = limit;
+        }
+    }
+}
+
+static void on_untagged(gpointer data, ImapSession *session, const ImapResponse *response)
+{
+    Member *member = data;
+    bool warning = strcmp(response->name, "NO") == 0 || strcmp(response->name, "BAD") == 0;
+
+    (void)session;
+    if (strcmp(response->name, "QUOTA") == 0) {
+        take_quota(member->pool, response);
+    } else if (imap_has_code(response, "ALERT")) {
+        g_autofree char *text = imap_quote_text(response->text);
+        if (++member->pool->alerts <= IMAP_MAX_ALERTS)
+            g_warning("the server says: %s", text);
+    } else if (warning) {
+        g_autofree char *text = imap_quote_text(response->text);
+        g_info("the server warns: %s", text);
+    }
+}
+
+static void nothing_more(gpointer data, const ImapResponse *response, const GError *error)
+{
+    (void)data;
+    (void)response;
+    (void)error;
+}
+
+static const ImapRequestEvents unheard = {.done = nothing_more};
+
+static void on_ready(gpointer data, ImapSession *session)
+{
+    Member *member = data;
+    ImapPool *pool = member->pool;
+    const ImapLoginResult *login = imap_session_login(session);
+
+    member->was_ready = true;
+    g_free(pool->server);
+    g_free(pool->capabilities);
+    pool->server = g_strdup(login->server);
+    pool->capabilities = g_strdup(login->caps.text);
+    if (imap_capabilities_have(&login->caps, IMAP_CAP_QUOTA)) {
+        ImapCommand *command = imap_command_new("GETQUOTAROOT");
+        imap_command_raw(command, "INBOX");
+        imap_conn_send(imap_session_conn(session), command, 0, &unheard, pool);
+    }
+    schedule_dispatch(pool);
+}
+
+/*
+ * All that waits fails: there is no connection, and none can be had. What comes to wait meanwhile
+ * does not.
+ */
+static void fail_waiting(ImapPool *pool, const GError *error)
+{
+    MailOp *op;
+
+    for (guint n = pool->waiting.length; n > 0 && (op = g_queue_pop_head(&pool->waiting)); n--) {
+        op->retried = true;
+        imap_op_finish(op, g_error_copy(error));
+    }
+}
+
+static void on_dead(gpointer data, ImapSession *session, const GError *error)
+{
+    Member *member = data;
+    ImapPool *pool = member->pool;
+    MailOp *op;
+
+    (void)session;
+    /* Operations that had no request under way, if any, have not been told yet. */
+    while ((op = g_queue_peek_head(&member->ops)))
+        imap_op_finish(op, g_error_copy(error));
+    schedule_dispatch(pool);
+    if (pool->closed) {
+        return;
+    } else if (member->was_ready) {
+        g_info("connection lost: %s", error->message);
+    } else if (count_in_state(pool, IMAP_SESSION_READY) > 0) {
+        pool->limit = count_in_state(pool, IMAP_SESSION_READY);
+        pool->limited_at = g_get_monotonic_time();
+        g_info("going on with %u connections: %s", pool->limit, error->message);
+    } else if (count_in_state(pool, IMAP_SESSION_CONNECTING) == 0) {
+        fail_waiting(pool, error);
+    }
+}
+
+static const ImapSessionEvents session_events = {on_ready, on_dead, on_untagged};
+
+/* --- dispatching ---------------------------------------------------------------------------- */
+
+static unsigned cost(const Member *member, const MailOp *op)
+{
+    const char *target = imap_session_target(member->session);
+    unsigned load = (unsigned)imap_conn_load(imap_session_conn(member->session));
+    unsigned sum = MIN(load, 400);
+
+    for (GList *l = member->ops.head; l; l = l->next)
+        if (((MailOp *)l->data)->bulk)
+            sum += COST_BUSY_BULK;
+    if (op->folder && g_strcmp0(target, op->folder) != 0)
+        sum += member->ops.length ? COST_OTHER_FOLDER : target ? 2 : 1;
+    return sum;
+}
+
+static Member *choose(ImapPool *pool, const MailOp *op, bool may_grow)
+{
+    Member *best = NULL;
+    unsigned least = UINT_MAX;
+
+    for (guint i = 0; i < pool->members->len; i++) {
+        Member *member = g_ptr_array_index(pool->members, i);
+        if (imap_session_state(member->session) != IMAP_SESSION_READY)
+            continue;
+        unsigned sum = cost(member, op);
+        if (sum < least) {
+            least = sum;
+            best = member;
+        }
+    }
+    return may_grow && least >= COST_OPENING ? NULL : best;
+}
+
+static void run(Member *member, MailOp *op)
+{
+    op->session = member->session;
+    g_queue_push_tail(&member->ops, op);
+    op->klass->start(op);
+}
+
+static void drop_dead(ImapPool *pool)
+{
+    for (guint i = pool->members->len; i > 0; i--) {
+        Member *member = g_ptr_array_index(pool->members, i - 1);
+        if (imap_session_state(member->session) == IMAP_SESSION_DEAD)
+            g_ptr_array_remove_index(pool->members, i - 1);
+    }
+}
+
+static void add_member(ImapPool *pool)
+{
+    Member *member = g_new0(Member, 1);
+
+    member->pool = pool;
+    g_queue_init(&member->ops);
+    member->session = imap_session_new(&pool->config, ++pool->last_number, &session_events, member);
+    g_ptr_array_add(pool->members, member);
+}
+
+static unsigned connection_limit(ImapPool *pool)
+{
+    gint64 ago = g_get_monotonic_time() - pool->limited_at;
+
+    if (pool->limit && ago > (gint64)LIMITED_SECONDS * G_USEC_PER_SEC)
+        pool->limit = 0;
+    return pool->limit ? pool->limit : pool->config.connections;
+}
+
+static void cancel_all(ImapPool *pool)
+{
+    g_autoptr(GError) error = g_error_new(MAIL_ERROR, ECANCELED, "pullmail is being unmounted");
+    MailOp *op;
+
+    fail_waiting(pool, error);
+    for (guint i = 0; i < pool->members->len; i++) {
+        Member *member = g_ptr_array_index(pool->members, i);
+        while ((op = g_queue_peek_head(&member->ops)))
+            imap_op_finish(op, g_error_copy(error));
+    }
+}
+
+/* Everybody has gone: tells so, once. */
+static void close_finished(ImapPool *pool)
+{
+    MailDone closed = pool->closed;
+
+    if (pool->farewell)
+        g_source_destroy(pool->farewell);
+    g_clear_pointer(&pool->farewell, g_source_unref);
+    if (!pool->told_closed) {
+        pool->told_closed = true;
+        closed(pool->closed_data, NULL);
+    }
+}
+
+static gboolean dispatch(gpointer data)
+{
+    ImapPool *pool = data;
+    MailOp *op;
+    bool wanting = false;
+
+    g_clear_pointer(&pool->dispatch, g_source_unref);
+    drop_dead(pool);
+    if (pool->closed) {
+        cancel_all(pool);
+        if (pool->members->len == 0)
+            close_finished(pool);
+        return G_SOURCE_REMOVE;
+    }
+    bool may_grow = pool->members->len < connection_limit(pool) ||
+                    count_in_state(pool, IMAP_SESSION_CONNECTING) > 0;
+    /* An operation that starts may end at once, and its owner cancel others, or close. */
+    for (guint n = pool->waiting.length;
+         n > 0 && !pool->closed && (op = g_queue_pop_head(&pool->waiting)); n--) {
+        Member *member = choose(pool, op, may_grow);
+        if (member) {
+            run(member, op);
+        } else {
+            g_queue_push_tail(&pool->waiting, op);
+            wanting = true;
+        }
+    }
+    if (wanting && !pool->closed && count_in_state(pool, IMAP_SESSION_CONNECTING) == 0 &&
+        pool->members->len < connection_limit(pool))
+        add_member(pool);
+    return G_SOURCE_REMOVE;
+}
+
+static void schedule_dispatch(ImapPool *pool)
+{
+    if (pool->dispatch)
+        return;
+    pool->dispatch = g_idle_source_new();
+    g_source_set_priority(pool->dispatch, G_PRIORITY_DEFAULT);
+    g_source_set_callback(pool->dispatch, dispatch, pool, NULL);
+    g_source_attach(pool->dispatch, g_main_context_get_thread_default());
+}
+
+/* --- operations ------------------------------------------------------------------------------ */
+
+void imap_pool_submit(ImapPool *pool, MailOp *op)
+{
+    op->pool = pool;
+    g_queue_push_tail(&pool->waiting, op);
+    schedule_dispatch(pool);
+}
+
+void imap_pool_leave(ImapPool *pool, MailOp *op, bool again)
+{
+    Member *member = op->session ? member_of(pool, op->session) : NULL;
+
+    if (member) {
+        imap_session_forget(member->session, op);
+        g_queue_remove(&member->ops, op);
+    } else {
+        g_queue_remove(&pool->waiting, op);
+    }
+    op->session = NULL;
+    if (again)
+        g_queue_push_tail(&pool->waiting, op);
+    schedule_dispatch(pool);
+}
+
+void imap_pool_cancel(ImapPool *pool, MailOp *op)
+{
+    imap_pool_leave(pool, op, false);
+    op->klass->free(op);
+}
+
+/* --- closing -----------------------------------------------------------------------------------
+ */
+
+static gboolean farewell_over(gpointer data)
+{
+    ImapPool *pool = data;
+
+    g_clear_pointer(&pool->farewell, g_source_unref);
+    g_ptr_array_set_size(pool->members, 0);
+    schedule_dispatch(pool);
+    return G_SOURCE_REMOVE;
+}
+
+void imap_pool_close(ImapPool *pool, MailDone done, gpointer data)
+{
+    cancel_all(pool);
+    pool->closed = done;
+    pool->closed_data = data;
+    for (guint i = pool->members->len; i > 0; i--) {
+        Member *member = g_ptr_array_index(pool->members, i - 1);
+        if (imap_session_state(member->session) == IMAP_SESSION_READY)
+            imap_conn_send(imap_session_conn(member->session), imap_command_new("LOGOUT"), 0,
+                           &unheard, pool);
+        else
+            g_ptr_array_remove_index(pool->members, i - 1);
+    }
+    pool->farewell = g_timeout_source_new(FAREWELL_MILLIS);
+    g_source_set_callback(pool->farewell, farewell_over, pool, NULL);
+    g_source_attach(pool->farewell, g_main_context_get_thread_default());
+    schedule_dispatch(pool);
+}
+
+/* --- life and looks ------------------------------------------------------------------------------
+ */
+
+ImapPool *imap_pool_new(const ImapConfig *config)
+{
+    ImapPool *pool = g_new0(ImapPool, 1);
+
+    pool->config = *config;
+    pool->config.host = g_strdup(config->host);
+    pool->config.user = g_strdup(config->user);
+    pool->config.auth = g_strdup(config->auth);
+    pool->config.password = config->password ? secret_copy(config->password) : NULL;
+    pool->config.tls = config->tls ? tls_policy_ref(config->tls) : NULL;
+    pool->members = g_ptr_array_new_with_free_func(member_free);
+    g_queue_init(&pool->waiting);
+    return pool;
+}
+
+void imap_pool_free(ImapPool *pool)
+{
+    MailOp *op;
+
+    if (!pool)
+        return;
+    if (pool->dispatch)
+        g_source_destroy(pool->dispatch);
+    g_clear_pointer(&pool->dispatch, g_source_unref);
+    if (pool->farewell)
+        g_source_destroy(pool->farewell);
+    g_clear_pointer(&pool->farewell, g_source_unref);
+    while ((op = g_queue_pop_head(&pool->waiting)))
+        op->klass->free(op);
+    for (guint i = 0; i < pool->members->len; i++) {
+        Member *member = g_ptr_array_index(pool->members, i);
+        while ((op = g_queue_pop_head(&member->ops)))
+            op->klass->free(op);
+    }
+    g_ptr_array_unref(pool->members);
+    g_free((char *)pool->config.host);
+    g_free((char *)pool->config.user);
+    g_free((char *)pool->config.auth);
+    secret_free((Secret *)pool->config.password);
+    if (pool->config.tls)
+        tls_policy_unref(pool->config.tls);
+    g_free(pool->server);
+    g_free(pool->capabilities);
+    g_free(pool);
+}
+
+void imap_pool_describe(ImapPool *pool, GString *text)
+{
+    g_autofree char *capabilities = imap_quote_text(pool->capabilities ? pool->capabilities : "");
+
+    g_string_append_printf(text, "server: %s:%u%s%s\n", pool->config.host, pool->config.port,
+                           pool->server ? " " : "", pool->server ? pool->server : "");
+    g_string_append_printf(text, "capabilities: %s\n", capabilities);
+    g_string_append_printf(text, "connections: %u\n", count_in_state(pool, IMAP_SESSION_READY));
+    for (guint i = 0; i < pool->members->len; i++)
+        imap_session_describe(((Member *)g_ptr_array_index(pool->members, i))->session, text);
+}
+
+bool imap_pool_quota(ImapPool *pool, MailQuota *quota)
+{
+    *quota = pool->quota;
+    return pool->have_quota;
+}

@@ -1,0 +1,22 @@
+/*
+ * pool.h: the sessions of an account, and which operation runs on which.
+ *
+ * Engine thread. A session that has the folder open is preferred, then an idle one, then a new
+ * one up to the limit; a server that lets no more in lowers the limit for a while.
+ */
+#pragma once
+
+#include "op.h"
+
+ImapPool *imap_pool_new(const ImapConfig *config);
+void imap_pool_free(ImapPool *pool);
+
+/* Queues an operation; it starts from the main loop. */
+void imap_pool_submit(ImapPool *pool, MailOp *op);
+void imap_pool_cancel(ImapPool *pool, MailOp *op);
+/* Used by imap_op_finish: the operation leaves its session; again: and waits for another. */
+void imap_pool_leave(ImapPool *pool, MailOp *op, bool again);
+
+void imap_pool_close(ImapPool *pool, MailDone done, gpointer data);
+void imap_pool_describe(ImapPool *pool, GString *text);
+bool imap_pool_quota(ImapPool *pool, MailQuota *quota);

@@ -1,0 +1,322 @@
+#include "session.h"
+
+#include "names.h"
+#include "outcome.h"
+
+#include <errno.h>
+#include <string.h>
+
+/*
+ * `target` is the mailbox of the last selection queued; `mailbox` what responses up to now have
+ * selected, with `refusal` set where the last selection failed. `selecting` is the queue of
+ * selections under way, oldest first: untagged data belongs to its head once that was sent.
+ */
+struct ImapSession {
+    const ImapConfig *config;
+    const ImapSessionEvents *events;
+    gpointer data;
+    unsigned number;
+    ImapSessionState state;
+    ImapConn *conn;
+    ImapLogin *login;
+    ImapLoginResult result;
+    char *target;
+    ImapMailbox mailbox;
+    GError *refusal;
+    GQueue selecting;
+    GSource *deadline; /* of the whole login */
+};
+
+typedef struct {
+    ImapSession *session;
+    ImapMailbox incoming;
+    const ImapRequestEvents *events; /* of the caller, or NULL */
+    gpointer data;
+} Selection;
+
+static void selection_free(Selection *selection)
+{
+    imap_mailbox_clear(&selection->incoming);
+    g_free(selection);
+}
+
+/* --- the connection's events ------------------------------------------------------------------ */
+
+static void on_ready(gpointer data)
+{
+    ImapSession *session = data;
+
+    imap_login_ready(session->login);
+}
+
+static void on_untagged(gpointer data, const ImapResponse *response)
+{
+    ImapSession *session = data;
+
+    if (session->state == IMAP_SESSION_CONNECTING)
+        imap_login_untagged(session->login, response);
+    else if (!imap_mailbox_take(&session->mailbox, response))
+        session->events->untagged(session->data, session, response);
+}
+
+static void on_closed(gpointer data, const GError *error)
+{
+    ImapSession *session = data;
+
+    session->state = IMAP_SESSION_DEAD;
+    session->events->dead(session->data, session, error);
+}
+
+static const ImapConnEvents conn_events = {on_ready, on_untagged, on_closed};
+
+static void drop_deadline(ImapSession *session)
+{
+    if (session->deadline)
+        g_source_destroy(session->deadline);
+    g_clear_pointer(&session->deadline, g_source_unref);
+}
+
+static gboolean login_too_slow(gpointer data)
+{
+    ImapSession *session = data;
+    g_autoptr(GError)
+        error = g_error_new(MAIL_ERROR, ETIMEDOUT, "%s:%u: logging in took longer than %u s",
+                            session->config->host, session->config->port, session->config->timeout);
+
+    drop_deadline(session);
+    imap_conn_fail(session->conn, error);
+    return G_SOURCE_REMOVE;
+}
+
+static void on_login(gpointer data, const GError *error)
+{
+    ImapSession *session = data;
+
+    drop_deadline(session);
+    if (error) {
+        imap_conn_fail(session->conn, error);
+        return;
+    }
+    session->state = IMAP_SESSION_READY;
+    session->events->ready(session->data, session);
+}
+
+/* --- selecting ---------------------------------------------------------------------------------
+ */
+
+static bool select_untagged(gpointer data, const ImapResponse *response)
+{
+    Selection *selection = data;
+    bool content = strcmp(response->name, "FETCH") == 0 || strcmp(response->name, "VANISHED") == 0;
+
+    if (selection->session->selecting.head->data != selection)
+        return false;
+    if (content) {
+        if (selection->events && selection->events->untagged)
+            return selection->events->untagged(selection->data, response);
+        return false;
+    }
+    return imap_mailbox_take(&selection->incoming, response);
+}
+
+static void select_done(gpointer data, const ImapResponse *response, const GError *error)
+{
+    g_autoptr(GError) refusal = NULL;
+    Selection *selection = data;
+    ImapSession *session = selection->session;
+
+    g_queue_remove(&session->selecting, selection);
+    g_clear_error(&session->refusal);
+    imap_mailbox_clear(&session->mailbox);
+    if (response) {
+        g_autofree char *what = g_strdup_printf("opening folder %s", selection->incoming.name);
+        refusal = imap_outcome(response, what);
+        /* A plain NO to EXAMINE says that there is no such mailbox, in the words of old servers. */
+        if (refusal && refusal->code == EREMOTEIO)
+            refusal->code = ENOENT;
+    }
+    if (response && !refusal) {
+        session->mailbox = selection->incoming;
+        session->mailbox.changed = false;
+        if (!session->mailbox.uidvalidity)
+            session->mailbox.uidvalidity = session->config->stand_in;
+        selection->incoming = (ImapMailbox){0};
+    } else {
+        session->refusal = refusal ? g_steal_pointer(&refusal) : g_error_copy(error);
+        if (g_queue_is_empty(&session->selecting))
+            g_clear_pointer(&session->target, g_free);
+    }
+    if (selection->events)
+        selection->events->done(selection->data, response, error);
+    selection_free(selection);
+}
+
+static const ImapRequestEvents select_events = {.untagged = select_untagged, .done = select_done};
+
+static ImapCommand *select_command(ImapSession *session, const char *name,
+                                   const MailFolderState *known, GError **error)
+{
+    g_autoptr(ImapCommand) command = imap_command_new("EXAMINE");
+
+    if (!imap_session_add_mailbox(session, command, name, error))
+        return NULL;
+    if (known && known->uidvalidity && known->modseq && session->result.qresync)
+        imap_command_rawf(command, "(QRESYNC (%u %" G_GUINT64_FORMAT "))", known->uidvalidity,
+                          (guint64)known->modseq);
+    else if (imap_capabilities_have(&session->result.caps, IMAP_CAP_CONDSTORE))
+        imap_command_raw(command, "(CONDSTORE)");
+    return g_steal_pointer(&command);
+}
+
+void imap_session_select(ImapSession *session, const char *name, const MailFolderState *known,
+                         const ImapRequestEvents *events, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    ImapCommand *command = select_command(session, name, known, &error);
+    Selection *selection;
+
+    if (!command) {
+        imap_conn_fail(session->conn, error);
+        return;
+    }
+    selection = g_new0(Selection, 1);
+    selection->session = session;
+    selection->incoming.name = g_strdup(name);
+    selection->events = events;
+    selection->data = data;
+    if (g_strcmp0(session->target, name) != 0) {
+        g_free(session->target);
+        session->target = g_strdup(name);
+    }
+    g_queue_push_tail(&session->selecting, selection);
+    imap_conn_send(session->conn, command, 0, &select_events, selection);
+}
+
+/* The caller of a selection goes away; the selection itself goes on. */
+void imap_session_forget(ImapSession *session, gpointer data)
+{
+    for (GList *l = session->selecting.head; l; l = l->next) {
+        Selection *selection = l->data;
+        if (selection->data == data)
+            selection->events = NULL;
+    }
+    imap_conn_cancel(session->conn, data);
+}
+
+GError *imap_session_selected(const ImapSession *session, const char *name, uint32_t uidvalidity)
+{
+    if (session->refusal)
+        return g_error_copy(session->refusal);
+    if (g_strcmp0(session->mailbox.name, name) != 0)
+        return g_error_new(MAIL_ERROR, EAGAIN, "folder %s is not open", name);
+    if (session->mailbox.uidvalidity != uidvalidity)
+        return g_error_new(MAIL_ERROR, ESTALE,
+                           "folder %s is another one by now (its UIDVALIDITY changed)", name);
+    return NULL;
+}
+
+/* --- life and looks ------------------------------------------------------------------------------
+ */
+
+ImapSession *imap_session_new(const ImapConfig *config, unsigned number,
+                              const ImapSessionEvents *events, gpointer data)
+{
+    ImapSession *session = g_new0(ImapSession, 1);
+
+    session->config = config;
+    session->events = events;
+    session->data = data;
+    session->number = number;
+    g_queue_init(&session->selecting);
+    session->conn = imap_conn_new(config, number, &conn_events, session);
+    session->login = imap_login_new(config, session->conn, &session->result, on_login, session);
+    session->deadline = g_timeout_source_new_seconds(config->timeout);
+    g_source_set_callback(session->deadline, login_too_slow, session, NULL);
+    g_source_attach(session->deadline, g_main_context_get_thread_default());
+    return session;
+}
+
+void imap_session_free(ImapSession *session)
+{
+    if (!session)
+        return;
+    drop_deadline(session);
+    imap_conn_free(session->conn);
+    imap_login_free(session->login);
+    imap_login_result_clear(&session->result);
+    imap_mailbox_clear(&session->mailbox);
+    g_queue_clear_full(&session->selecting, (GDestroyNotify)selection_free);
+    g_clear_error(&session->refusal);
+    g_free(session->target);
+    g_free(session);
+}
+
+ImapSessionState imap_session_state(const ImapSession *session)
+{
+    return session->state;
+}
+
+ImapConn *imap_session_conn(ImapSession *session)
+{
+    return session->conn;
+}
+
+const ImapLoginResult *imap_session_login(const ImapSession *session)
+{
+    return &session->result;
+}
+
+const char *imap_session_target(const ImapSession *session)
+{
+    return session->target;
+}
+
+uint32_t imap_session_incoming(const ImapSession *session)
+{
+    const Selection *selection = session->selecting.head ? session->selecting.head->data : NULL;
+
+    return selection ? selection->incoming.uidvalidity : 0;
+}
+
+const ImapMailbox *imap_session_mailbox(const ImapSession *session)
+{
+    return &session->mailbox;
+}
+
+ImapLiteralMode imap_session_literal_mode(const ImapSession *session)
+{
+    if (imap_capabilities_have(&session->result.caps, IMAP_CAP_LITERAL_PLUS))
+        return IMAP_LITERAL_PLUS;
+    if (imap_capabilities_have(&session->result.caps, IMAP_CAP_LITERAL_MINUS))
+        return IMAP_LITERAL_MINUS;
+    return IMAP_LITERAL_SYNC;
+}
+
+bool imap_session_add_mailbox(const ImapSession *session, ImapCommand *command, const char *name,
+                              GError **error)
+{
+    g_autofree char *wire = imap_name_to_wire(name, session->result.utf8);
+
+    return imap_command_astring(command, wire, session->result.utf8,
+                                imap_session_literal_mode(session), error);
+}
+
+void imap_session_describe(ImapSession *session, GString *text)
+{
+    static const char *const states[] = {"connecting", "ready", "dead"};
+    Stream *stream = imap_conn_stream(session->conn);
+    uint64_t received = 0, sent = 0;
+
+    if (stream)
+        stream_counters(stream, &received, &sent);
+    g_string_append_printf(text, "connection-%u: %s", session->number, states[session->state]);
+    if (session->mailbox.name) {
+        g_autofree char *name = imap_quote_text(session->mailbox.name);
+        g_string_append_printf(text, ", folder \"%s\"", name);
+    }
+    g_string_append_printf(text,
+                           ", %zu commands under way, %" G_GUINT64_FORMAT
+                           " bytes received, %" G_GUINT64_FORMAT " sent, tls %s\n",
+                           imap_conn_load(session->conn), (guint64)received, (guint64)sent,
+                           stream ? stream_tls_text(stream) : "none");
+}

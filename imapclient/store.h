@@ -1,0 +1,32 @@
+/*
+ * store.h: an IMAP account as a MailStore (see cache/mailstore.h).
+ *
+ * The only header of imapclient/ that fs/ needs. Made on any thread, used on the engine thread.
+ */
+#pragma once
+
+#include "../cache/mailstore.h"
+#include "net/secret.h"
+#include "net/tls.h"
+
+typedef struct {
+    const char *host;
+    uint16_t port;
+    TlsPolicy *tls;    /* NULL only with clear */
+    bool implicit_tls; /* imaps: TLS from the first byte; else STARTTLS */
+    bool clear;        /* the user said tls=off for imap:// */
+    bool client_cert;  /* the policy has one */
+    const char *user;
+    const Secret *password; /* or OAuth token; NULL: none */
+    const char *auth;       /* NULL: auto; "login", or a SASL mechanism */
+    bool read_only;         /* EXAMINE, always */
+    unsigned connections;   /* the most at once */
+    unsigned timeout;       /* seconds until a silent server is an error */
+    bool trace;             /* log the protocol (g_debug, domain "imap") */
+    /* UIDVALIDITY of mailboxes for which the server tells none, whose UIDs then mean nothing to
+     * the next mount: a random number. */
+    uint32_t stand_in;
+} ImapConfig;
+
+/* Copies config. Does nothing on the network yet. */
+MailStore *imap_store_new(const ImapConfig *config);

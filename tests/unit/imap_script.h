@@ -1,0 +1,552 @@
+/*
+ * imap_script.h: a server on the loopback that plays transcripts, for the tests of the IMAP client.
+ * It lives in the same main context as the client, below it in priority: so whatever the client
+ * can do with what it has got is done before the server goes on, and a test needs no clock.
+ *
+ * A transcript has a line for each step:
+ *   C: text     the client must send exactly this line next
+ *   S: text     the server sends the line
+ *   R: text     the server sends the text without a line's end; C escapes are understood
+ *   D: file     the server sends the bytes of a file of tests/data
+ *   E: text     the server sends the line over and over until the client has gone
+ *   e: text     likewise without a line's end
+ *   F:          the client sends a line, and the server what Script.answer makes of it
+ *   W:          the server waits for script_go_on
+ *   T:          the TLS handshake
+ *   X:          the server closes the connection
+ * Behind the last step the client must not send anything more.
+ *
+ * Connection number i plays scripts[i]; when there are no more, connecting is refused.
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+typedef enum {
+    PLAY_WHOLE, /* all that the server has to say up to the client's next word at once */
+    PLAY_BYTES, /* byte by byte */
+    PLAY_CUT,   /* the first connection breaks off in the middle; another one is not cut */
+} ScriptPlay;
+
+typedef struct Script Script;
+
+/* The server's line, to be freed; ssl is NULL in clear. */
+typedef char *(*ScriptAnswer)(gpointer data, SSL *ssl, const char *line);
+
+struct Script {
+    const char *const *scripts;
+    size_t n_scripts;
+    ScriptPlay play;
+    size_t cut; /* broken off behind so many halves of the server's steps */
+    /* Asked when the client comes again: whether the same transcript may be played from its
+     * beginning. NULL: connecting is refused. */
+    bool (*may_replay)(gpointer data);
+    ScriptAnswer answer;
+    gpointer data;
+    SSL_CTX *tls;
+
+    int listener;
+    uint16_t port;
+    GSource *accepting;
+    GPtrArray *peers;
+    bool was_cut;
+    bool go_on;
+    bool waiting;  /* some connection is at a W: */
+    uint64_t sent; /* bytes, all connections together */
+    char *problem; /* what the client did wrong first */
+};
+
+typedef struct {
+    char kind; /* of "CSEFWTX" */
+    GBytes *bytes;
+} ScriptStep;
+
+typedef struct {
+    Script *script;
+    int fd; /* -1: closed */
+    SSL *ssl;
+    bool secure;
+    size_t number;
+    GArray *steps;
+    guint at;
+    size_t halves; /* of steps of the server's that were said */
+    GByteArray *in, *out;
+    size_t sent; /* bytes of out */
+    bool ended;  /* the server says nothing more */
+    bool gone;   /* the client has closed */
+    GSource *source;
+    gpointer tag;
+} ScriptPeer;
+
+typedef struct {
+    GSource source;
+    ScriptPeer *peer;
+} ScriptSource;
+
+static inline void script_problem(Script *script, const char *what, const void *bytes, size_t n)
+{
+    g_autofree char *text = g_strndup(bytes, n);
+    g_autofree char *shown = g_strescape(text, NULL);
+
+    if (!script->problem)
+        script->problem = g_strdup_printf("%s: \"%s\"", what, shown);
+}
+
+/* --- transcripts ----------------------------------------------------------------------------- */
+
+static inline GBytes *script_file(const char *name)
+{
+    g_autofree char *path = g_build_filename("tests/data", name, NULL);
+    char *content = NULL;
+    gsize length = 0;
+
+    if (!g_file_get_contents(path, &content, &length, NULL))
+        fail_msg("%s can't be read; tests run in the top folder", path);
+    return g_bytes_new_take(content, length);
+}
+
+static inline ScriptStep script_step(const char *line)
+{
+    const char *text = line[1] && line[2] ? line + 3 : "";
+    char *owned = NULL;
+
+    assert_true(line[1] == ':');
+    switch (line[0]) {
+    case 'D':
+        return (ScriptStep){'S', script_file(text)};
+    case 'R':
+        owned = g_strcompress(text);
+        return (ScriptStep){'S', g_bytes_new_take(owned, strlen(owned))};
+    case 'e':
+        return (ScriptStep){'E', g_bytes_new(text, strlen(text))};
+    case 'C':
+    case 'S':
+    case 'E':
+        owned = g_strconcat(text, "\r\n", NULL);
+        return (ScriptStep){line[0], g_bytes_new_take(owned, strlen(owned))};
+    default:
+        assert_true(strchr("FWTX", line[0]) != NULL);
+        return (ScriptStep){line[0], NULL};
+    }
+}
+
+static inline void script_step_clear(gpointer data)
+{
+    ScriptStep *step = data;
+
+    if (step->bytes)
+        g_bytes_unref(step->bytes);
+}
+
+static inline GArray *script_read(const char *text)
+{
+    GArray *steps = g_array_new(FALSE, FALSE, sizeof(ScriptStep));
+
+    g_array_set_clear_func(steps, script_step_clear);
+    for (const char *end; *text; text = *end ? end + 1 : end) {
+        end = strchrnul(text, '\n');
+        g_autofree char *line = g_strndup(text, (gsize)(end - text));
+        if (!*line)
+            continue;
+        ScriptStep step = script_step(line);
+        g_array_append_val(steps, step);
+    }
+    return steps;
+}
+
+/* Twice the number of steps in which the server says something: the ways to cut it off. */
+static inline size_t script_halves(const char *text)
+{
+    g_autoptr(GArray) steps = script_read(text);
+    size_t n = 0;
+
+    for (guint i = 0; i < steps->len; i++)
+        n += g_array_index(steps, ScriptStep, i).kind == 'S';
+    return 2 * n;
+}
+
+/* --- a connection ---------------------------------------------------------------------------- */
+
+static inline void script_refuse(Script *script)
+{
+    if (script->accepting)
+        g_source_destroy(script->accepting);
+    g_clear_pointer(&script->accepting, g_source_unref);
+    if (script->listener >= 0)
+        close(script->listener);
+    script->listener = -1;
+}
+
+static inline void peer_close(ScriptPeer *peer)
+{
+    if (peer->fd < 0)
+        return;
+    g_source_remove_unix_fd(peer->source, peer->tag);
+    SSL_free(peer->ssl);
+    peer->ssl = NULL;
+    close(peer->fd);
+    peer->fd = -1;
+}
+
+/* By turns as a server that ends does it, and as one that crashed. */
+static inline void peer_break_off(ScriptPeer *peer)
+{
+    Script *script = peer->script;
+
+    peer->ended = script->was_cut = true;
+    if (!script->may_replay)
+        script_refuse(script);
+    if (script->cut % 4 < 2)
+        shutdown(peer->fd, SHUT_WR);
+    else
+        peer_close(peer);
+}
+
+static inline ssize_t peer_write(ScriptPeer *peer, const void *bytes, size_t length)
+{
+    if (!peer->secure)
+        return send(peer->fd, bytes, length, MSG_NOSIGNAL);
+    int n = SSL_write(peer->ssl, bytes, (int)length);
+    if (n > 0)
+        return n;
+    errno = SSL_get_error(peer->ssl, n) == SSL_ERROR_WANT_WRITE ? EAGAIN : EPIPE;
+    ERR_clear_error();
+    return -1;
+}
+
+static inline ssize_t peer_read(ScriptPeer *peer, void *bytes, size_t length)
+{
+    if (!peer->secure)
+        return recv(peer->fd, bytes, length, 0);
+    int n = SSL_read(peer->ssl, bytes, (int)length);
+    if (n > 0)
+        return n;
+    bool later = SSL_get_error(peer->ssl, n) == SSL_ERROR_WANT_READ;
+    ERR_clear_error();
+    errno = EAGAIN;
+    return later ? -1 : 0;
+}
+
+static inline void peer_receive(ScriptPeer *peer)
+{
+    guint8 bytes[4096];
+    ssize_t n;
+
+    while ((n = peer_read(peer, bytes, sizeof bytes)) > 0)
+        if (!peer->ended)
+            g_byte_array_append(peer->in, bytes, (guint)n);
+    if (n == 0 || errno != EAGAIN)
+        peer->gone = true;
+}
+
+/* Sends what there is to send; false where not all of it went. */
+static inline bool peer_flush(ScriptPeer *peer)
+{
+    enum { LARGE = 8192, PIECE = 4096 };
+    Script *script = peer->script;
+
+    while (peer->out->len > 0) {
+        size_t n = peer->out->len - peer->sent;
+        if (script->play == PLAY_BYTES)
+            n = n > LARGE ? PIECE : 1;
+        ssize_t sent = peer_write(peer, peer->out->data + peer->sent, n);
+        if (sent < 0) {
+            peer->gone = errno != EAGAIN;
+            return false;
+        }
+        script->sent += (uint64_t)sent;
+        peer->sent += (size_t)sent;
+        if (peer->sent == peer->out->len) {
+            g_byte_array_set_size(peer->out, 0);
+            peer->sent = 0;
+        }
+        if (script->play == PLAY_BYTES) {
+            if (peer->out->len == 0) /* what is next needs no event to begin */
+                g_source_set_ready_time(peer->source, 0);
+            return false;
+        }
+    }
+    return true;
+}
+
+static inline void peer_queue(ScriptPeer *peer, GBytes *bytes, size_t length)
+{
+    g_byte_array_append(peer->out, g_bytes_get_data(bytes, NULL), (guint)length);
+}
+
+/* Whether the connection is to be cut off in this step, or right ahead of it. */
+static inline bool peer_say(ScriptPeer *peer, GBytes *bytes)
+{
+    const Script *script = peer->script;
+    bool cutting = script->play == PLAY_CUT && peer->number == 0;
+    size_t length = g_bytes_get_size(bytes);
+
+    if (cutting && peer->halves >= script->cut)
+        return true;
+    if (cutting && peer->halves + 1 == script->cut) {
+        peer_queue(peer, bytes, length / 2);
+        return true;
+    }
+    peer->halves += 2;
+    peer_queue(peer, bytes, length);
+    return false;
+}
+
+/* False where more of the client's words must come. */
+static inline bool peer_compare(ScriptPeer *peer, GBytes *expected)
+{
+    size_t length = g_bytes_get_size(expected);
+    size_t n = MIN(length, peer->in->len);
+
+    if (n > 0 && memcmp(peer->in->data, g_bytes_get_data(expected, NULL), n) != 0) {
+        g_autofree char *wanted = g_strndup(g_bytes_get_data(expected, NULL), length);
+        g_autofree char *shown = g_strescape(wanted, NULL);
+        g_autofree char *what = g_strdup_printf("connection %zu, instead of \"%s\"", peer->number,
+                                                shown);
+        script_problem(peer->script, what, peer->in->data, peer->in->len);
+        return false;
+    }
+    if (n < length)
+        return false;
+    g_byte_array_remove_range(peer->in, 0, (guint)length);
+    return true;
+}
+
+/* False where the client's line is not there yet. */
+static inline bool peer_answer(ScriptPeer *peer)
+{
+    Script *script = peer->script;
+    const guint8 *end = peer->in->len ? memchr(peer->in->data, '\n', peer->in->len) : NULL;
+
+    if (!end)
+        return false;
+    size_t length = (size_t)(end - peer->in->data) + 1;
+    g_autofree char *line = g_strndup((const char *)peer->in->data, length);
+    g_autofree char *reply = script->answer(script->data, peer->ssl, g_strchomp(line));
+    g_byte_array_append(peer->out, (const guint8 *)reply, (guint)strlen(reply));
+    g_byte_array_append(peer->out, (const guint8 *)"\r\n", 2);
+    g_byte_array_remove_range(peer->in, 0, (guint)length);
+    return true;
+}
+
+/* The server's part of the handshake; false while it is under way. */
+static inline bool peer_handshake(ScriptPeer *peer)
+{
+    if (peer->in->len) {
+        script_problem(peer->script, "in clear", peer->in->data, peer->in->len);
+        return false;
+    }
+    if (!peer->ssl) {
+        peer->ssl = SSL_new(peer->script->tls);
+        SSL_set_fd(peer->ssl, peer->fd);
+    }
+    int result = SSL_accept(peer->ssl);
+    if (result == 1) {
+        peer->secure = true;
+        return true;
+    }
+    if (SSL_get_error(peer->ssl, result) != SSL_ERROR_WANT_READ)
+        peer->gone = true;
+    ERR_clear_error();
+    return false;
+}
+
+/* Whether the step is done. */
+static inline bool peer_play(ScriptPeer *peer, const ScriptStep *step)
+{
+    enum { STOCK = 65536 };
+    Script *script = peer->script;
+
+    switch (step->kind) {
+    case 'C':
+        return peer_compare(peer, step->bytes);
+    case 'S':
+        if (!peer_say(peer, step->bytes))
+            return true;
+        peer_flush(peer);
+        peer_break_off(peer);
+        return false;
+    case 'E':
+        while (peer->out->len < STOCK)
+            peer_queue(peer, step->bytes, g_bytes_get_size(step->bytes));
+        return false;
+    case 'F':
+        return peer_answer(peer);
+    case 'W':
+        script->waiting = !script->go_on;
+        return script->go_on;
+    case 'T':
+        return peer_handshake(peer);
+    default:
+        shutdown(peer->fd, SHUT_WR);
+        peer->ended = true;
+        return true;
+    }
+}
+
+static inline bool peer_next_is_said(const ScriptPeer *peer)
+{
+    return peer->at < peer->steps->len &&
+           g_array_index(peer->steps, ScriptStep, peer->at).kind == 'S';
+}
+
+static inline void peer_work(ScriptPeer *peer)
+{
+    Script *script = peer->script;
+    bool handshaking = peer->at < peer->steps->len &&
+                       g_array_index(peer->steps, ScriptStep, peer->at).kind == 'T' &&
+                       !peer->secure;
+
+    if (!handshaking)
+        peer_receive(peer);
+    while (!peer->gone && !peer->ended && !script->problem && peer->fd >= 0) {
+        if (!peer_next_is_said(peer) && !peer_flush(peer))
+            return;
+        if (peer->at == peer->steps->len) {
+            if (peer->in->len)
+                script_problem(script, "behind the end", peer->in->data, peer->in->len);
+            return;
+        }
+        bool done = peer_play(peer, &g_array_index(peer->steps, ScriptStep, peer->at));
+        peer->at += done;
+        if (!done && peer->out->len == 0)
+            return;
+    }
+    if (peer->gone)
+        peer_close(peer);
+}
+
+static inline gboolean peer_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+{
+    ScriptPeer *peer = ((ScriptSource *)source)->peer;
+
+    (void)callback;
+    (void)data;
+    g_source_set_ready_time(source, -1);
+    peer_work(peer);
+    if (peer->fd >= 0)
+        g_source_modify_unix_fd(source, peer->tag,
+                                peer->out->len && !peer->ended ? G_IO_IN | G_IO_OUT : G_IO_IN);
+    return G_SOURCE_CONTINUE;
+}
+
+static inline void peer_new(Script *script, int fd, const char *text)
+{
+    static GSourceFuncs functions = {.dispatch = peer_dispatch};
+    static const int on = 1;
+    ScriptPeer *peer = g_new0(ScriptPeer, 1);
+
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    peer->script = script;
+    peer->fd = fd;
+    peer->number = script->peers->len;
+    peer->steps = script_read(text);
+    peer->in = g_byte_array_new();
+    peer->out = g_byte_array_new();
+    peer->source = g_source_new(&functions, sizeof(ScriptSource));
+    ((ScriptSource *)peer->source)->peer = peer;
+    g_source_set_priority(peer->source, G_PRIORITY_LOW);
+    peer->tag = g_source_add_unix_fd(peer->source, fd, G_IO_IN);
+    g_source_set_ready_time(peer->source, 0);
+    g_source_attach(peer->source, g_main_context_get_thread_default());
+    g_ptr_array_add(script->peers, peer);
+}
+
+static inline void peer_free(gpointer data)
+{
+    ScriptPeer *peer = data;
+
+    peer_close(peer);
+    g_source_destroy(peer->source);
+    g_source_unref(peer->source);
+    g_array_unref(peer->steps);
+    g_byte_array_unref(peer->in);
+    g_byte_array_unref(peer->out);
+    g_free(peer);
+}
+
+/* --- the server ------------------------------------------------------------------------------ */
+
+static inline gboolean script_accept(gint listener, GIOCondition condition, gpointer data)
+{
+    Script *script = data;
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    size_t number = script->peers->len;
+    size_t all = script->n_scripts + (script->was_cut ? 1 : 0);
+
+    (void)condition;
+    if (fd < 0)
+        return G_SOURCE_CONTINUE;
+    if (script->was_cut && !script->may_replay(script->data)) {
+        close(fd);
+        return G_SOURCE_CONTINUE;
+    }
+    peer_new(script, fd, script->scripts[number < script->n_scripts ? number : 0]);
+    if (number + 1 >= all && script->play != PLAY_CUT)
+        script_refuse(script);
+    return G_SOURCE_CONTINUE;
+}
+
+static inline void script_begin(Script *script)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t length = sizeof address;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    script->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(script->listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(script->listener, 8), 0);
+    assert_int_equal(getsockname(script->listener, (struct sockaddr *)&address, &length), 0);
+    script->port = ntohs(address.sin_port);
+    script->peers = g_ptr_array_new_with_free_func(peer_free);
+    script->accepting = g_unix_fd_source_new(script->listener, G_IO_IN);
+    g_source_set_callback(script->accepting, G_SOURCE_FUNC(script_accept), script, NULL);
+    g_source_attach(script->accepting, g_main_context_get_thread_default());
+    if (script->n_scripts == 0)
+        script_refuse(script);
+}
+
+/* Lets the server go on behind each W:, now and later. */
+static inline void script_go_on(Script *script)
+{
+    script->go_on = true;
+    script->waiting = false;
+    for (guint i = 0; i < script->peers->len; i++)
+        g_source_set_ready_time(((ScriptPeer *)g_ptr_array_index(script->peers, i))->source, 0);
+}
+
+/* Whether each script was played to its end. */
+static inline bool script_is_through(const Script *script)
+{
+    for (guint i = 0; i < script->peers->len; i++) {
+        const ScriptPeer *peer = g_ptr_array_index(script->peers, i);
+        if (peer->at < peer->steps->len)
+            return false;
+    }
+    return script->peers->len >= script->n_scripts;
+}
+
+static inline void script_end(Script *script)
+{
+    script_refuse(script);
+    g_ptr_array_unref(script->peers);
+    g_clear_pointer(&script->problem, g_free);
+}

@@ -1,0 +1,684 @@
+#include "imap_scene.h"
+
+/* What the scenes know of INBOX when they begin; see `play`. */
+static const MailFolderState nothing;
+static const MailFolderState plain = {.uidvalidity = 7, .uidnext = 6, .count = 3};
+static const MailFolderState marked = {.uidvalidity = 7, .uidnext = 6, .modseq = 40, .count = 3};
+
+static void play_nothing(Bed *bed)
+{
+    act_sync(bed, "INBOX", nothing);
+}
+
+static void play_plain(Bed *bed)
+{
+    act_sync(bed, "INBOX", plain);
+}
+
+static void play_marked(Bed *bed)
+{
+    act_sync(bed, "INBOX", marked);
+}
+
+#define NEW(number, uid)              \
+    "S: * " number " FETCH (UID " uid \
+    " RFC822.SIZE 100 INTERNALDATE \"01-Jan-1970 00:01:40 +0000\" FLAGS (\\Seen \\Recent))\n"
+#define TOLD_NEW(uid) "message " uid " size 100 date 100 flags \\Seen.\n"
+#define SELECTED(exists, uidnext)                                                                 \
+    "S: * FLAGS (\\Seen)\nS: * " exists " EXISTS\nS: * 0 RECENT\nS: * OK [UIDVALIDITY 7] valid\n" \
+    "S: * OK [UIDNEXT " uidnext "] next\n"
+#define OPENED(tag) "S: " tag " OK [READ-ONLY] EXAMINE completed\n"
+#define EXAMINED(exists, uidnext) "C: A1 EXAMINE INBOX\n" SELECTED(exists, uidnext) OPENED("A1")
+
+/* --- the first time -------------------------------------------------------------------------- */
+
+#define FIRST PREAUTH("IMAP4rev1") EXAMINED("3", "6")
+#define ASK_ALL "C: A2 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\n"
+#define STATE_FIRST "state 7 uidnext 6 modseq 0 count 3\nok\n"
+
+static void test_first_listing(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{FIRST, ASK_ALL, NEW("1", "1"), NEW("2", "3"), NEW("3", "5"),
+                     "S: A2 OK done\n"}},
+        .play = play_nothing,
+        .told = {{"reset 7\n", TOLD_NEW("1"), TOLD_NEW("3"), TOLD_NEW("5"), STATE_FIRST}},
+    };
+    scene_run(&scene);
+}
+
+static void test_empty_folder(void **state)
+{
+    (void)state;
+    static const Scene unknown = {
+        .scripts = {{PREAUTH("IMAP4rev1"), EXAMINED("0", "1")}},
+        .play = play_nothing,
+        .told = {{"reset 7\n"
+                  "state 7 uidnext 1 modseq 0 count 0\n"
+                  "ok\n"}},
+    };
+    static const Scene emptied = {
+        .scripts = {{PREAUTH("IMAP4rev1"), EXAMINED("0", "6")}},
+        .play = play_plain,
+        .told = {{"present\n"
+                  "state 7 uidnext 6 modseq 0 count 0\n"
+                  "ok\n"}},
+    };
+    scene_run(&unknown);
+    scene_run(&emptied);
+}
+
+/* Items in any order, the UID behind them, an answer in parts, a date of one digit. */
+static void test_any_order(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{FIRST, ASK_ALL,
+                     "S: * 2 FETCH (FLAGS () INTERNALDATE \" 1-Jan-1970 00:01:40 +0000\" "
+                     "RFC822.SIZE 100 UID 3)\n"
+                     "S: * 1 FETCH (UID 1 RFC822.SIZE 100)\n"
+                     "S: * 1 FETCH (FLAGS (\\Seen) UID 1)\n"
+                     "S: * 1 FETCH (INTERNALDATE \"01-Jan-1970 01:01:40 +0100\" UID 1)\n"
+                     "S: * 3 FETCH (X-OTHER (1 (2)) UID 5 RFC822.SIZE 4294967296 MODSEQ (1))\n"
+                     "S: A2 OK done\n"}},
+        .play = play_nothing,
+        .told = {{"reset 7\n"
+                  "message 3 size 100 date 100 flags .\n",
+                  TOLD_NEW("1"), "message 5 size 4294967296\n", STATE_FIRST}},
+    };
+    scene_run(&scene);
+}
+
+/* The flags of a message come as a literal, its date as nonsense, and others' answers between. */
+static void test_untagged_in_between(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{FIRST, ASK_ALL, NEW("1", "1"),
+                     "S: * NO Trying to get mailbox lock from process 29559\n"
+                     "S: * BAD what was that?\n"
+                     "S: * 4 EXISTS\n"
+                     "S: * 1 RECENT\n"
+                     "S: * 3 FETCH (FLAGS (\\Flagged))\n"
+                     "S: * 2 EXPUNGE\n"
+                     "S: * OK still here\n"
+                     "S: * 1 FETCH ()\n"
+                     "S: * 1 FETCH (UID)\n"
+                     "S: * 1 FETCH (UID x RFC822.SIZE 7)\n"
+                     "S: * 1 FETCH NIL\n",
+                     NEW("2", "5"),
+                     "S: * 3 FETCH (UID 5)\n"
+                     "S: A2 OK done\n"}},
+        .play = play_nothing,
+        .told = {{"reset 7\n", TOLD_NEW("1"), TOLD_NEW("5"), STATE_FIRST}},
+    };
+    scene_run(&scene);
+}
+
+static void test_hostile_uids(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{FIRST, ASK_ALL, NEW("3", "5"), NEW("1", "1"), NEW("3", "5"),
+                     NEW("2", "4294967295"), NEW("9", "4294967296"), NEW("9", "0"), NEW("9", "-1"),
+                     NEW("4294967299", "3"), "S: A2 OK done\n"}},
+        .play = play_nothing,
+        .told = {{"reset 7\n", TOLD_NEW("5"), TOLD_NEW("1"), TOLD_NEW("5"), TOLD_NEW("4294967295"),
+                  TOLD_NEW("3"),
+                  "state 7 uidnext 4294967295 modseq 0 count 3\n"
+                  "ok\n"}},
+    };
+    scene_run(&scene);
+}
+
+/* What came too late for the listing, and was told only in part, is left to the next sync. */
+static void test_new_while_listing(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{FIRST, ASK_ALL, NEW("1", "1"),
+                     "S: * 4 EXISTS\n"
+                     "S: * 4 FETCH (UID 6 FLAGS (\\Recent))\n"
+                     "S: * 5 FETCH (UID 8 FLAGS (\\Recent))\n",
+                     NEW("2", "3"), NEW("3", "5"), "S: A2 OK done\n"}},
+        .play = play_nothing,
+        .told = {{"reset 7\n", TOLD_NEW("1"), TOLD_NEW("3"), TOLD_NEW("5"), STATE_FIRST}},
+    };
+    static const Scene told_in_the_end = {
+        .scripts = {{FIRST, ASK_ALL, NEW("1", "1"), "S: * 4 FETCH (UID 6 FLAGS (\\Recent))\n",
+                     NEW("2", "3"), NEW("3", "5"), NEW("4", "6"), "S: A2 OK done\n"}},
+        .play = play_nothing,
+        .told = {{"reset 7\n", TOLD_NEW("1"), TOLD_NEW("3"), TOLD_NEW("5"), TOLD_NEW("6"),
+                  "state 7 uidnext 7 modseq 0 count 3\n"
+                  "ok\n"}},
+    };
+    scene_run(&scene);
+    scene_run(&told_in_the_end);
+}
+
+static void test_listing_refused(void **state)
+{
+    (void)state;
+    static const Scene no = {
+        .scripts = {{FIRST, ASK_ALL, NEW("1", "1"), "S: A2 NO [SERVERBUG] it broke\n"}},
+        .play = play_nothing,
+        .told = {{"reset 7\n"
+                  "error EREMOTEIO\n"}},
+        .says = "listing folder INBOX: the server answered NO: it broke",
+    };
+    static const Scene examine = {
+        .scripts = {{PREAUTH("IMAP4rev1"), "C: A1 EXAMINE INBOX\n"
+                                           "S: A1 NO no such mailbox\n"}},
+        .play = play_nothing,
+        .told = {{"error ENOENT\n"}},
+        .says = "opening folder INBOX: the server answered NO: no such mailbox",
+    };
+    static const Scene forbidden = {
+        .scripts = {{PREAUTH("IMAP4rev1"), "C: A1 EXAMINE INBOX\n"
+                                           "S: A1 NO [NOPERM] not yours\n"}},
+        .play = play_plain,
+        .told = {{"error EACCES\n"}},
+    };
+    static const Scene later = {
+        .scripts = {{PREAUTH("IMAP4rev1"), "C: A1 EXAMINE INBOX\n"
+                                           "S: A1 NO [UNAVAILABLE] later\n"}},
+        .play = play_plain,
+        .told = {{"error EAGAIN\n"}},
+    };
+    static const Scene bad = {
+        .scripts = {{PREAUTH("IMAP4rev1"), "C: A1 EXAMINE INBOX\n"
+                                           "S: A1 BAD what?\n"}},
+        .play = play_plain,
+        .told = {{"error EPROTO\n"}},
+    };
+    scene_run(&no);
+    scene_run(&examine);
+    scene_run(&forbidden);
+    scene_run(&later);
+    scene_run(&bad);
+}
+
+/* --- servers that tell less ------------------------------------------------------------------ */
+
+static void test_without_uidnext(void **state)
+{
+    (void)state;
+#define NO_UIDNEXT                         \
+    PREAUTH("IMAP4rev1")                   \
+    "C: A1 EXAMINE INBOX\nS: * 3 EXISTS\n" \
+    "S: * OK [UIDVALIDITY 7] valid\n" OPENED("A1")
+    static const Scene first = {
+        .scripts = {{NO_UIDNEXT, ASK_ALL, NEW("1", "1"), NEW("2", "3"), NEW("3", "5"),
+                     "S: A2 OK done\n"}},
+        .play = play_nothing,
+        .told = {{"reset 7\n", TOLD_NEW("1"), TOLD_NEW("3"), TOLD_NEW("5"), STATE_FIRST}},
+    };
+    /* "6:*" is answered with the highest message, though that is number 5. */
+    static const Scene then = {
+        .scripts = {{NO_UIDNEXT,
+                     "C: A2 UID FETCH 1:5 (FLAGS)\n"
+                     "C: A3 UID FETCH 6:* (FLAGS INTERNALDATE RFC822.SIZE)\n"
+                     "S: * 1 FETCH (UID 1 FLAGS ())\n"
+                     "S: * 2 FETCH (UID 3 FLAGS ())\n"
+                     "S: * 3 FETCH (UID 5 FLAGS ())\n"
+                     "S: A2 OK done\n",
+                     NEW("3", "5"), "S: A3 OK done\n"}},
+        .play = play_plain,
+        .told = {{"message 1 flags .\n"
+                  "message 3 flags .\n"
+                  "message 5 size 100 date 100 flags \\Seen.\n"
+                  "present 1 3 5\n",
+                  STATE_FIRST}},
+    };
+    scene_run(&first);
+    scene_run(&then);
+}
+
+static void test_without_uidvalidity(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{PREAUTH("IMAP4rev1"),
+                     "C: A1 EXAMINE INBOX\n"
+                     "S: * 1 EXISTS\n",
+                     OPENED("A1"), ASK_ALL, NEW("1", "1"), "S: A2 OK done\n"}},
+        .play = play_nothing,
+        .told = {{"reset 0\n", TOLD_NEW("1"),
+                  "state 0 uidnext 2 modseq 0 count 1\n"
+                  "ok\n"}},
+    };
+    scene_run(&scene);
+}
+
+/* --- again, on a server with neither CONDSTORE nor QRESYNC ----------------------------------- */
+
+static void test_compare(void **state)
+{
+    (void)state;
+    static const Scene nothing_new = {
+        .scripts = {{FIRST, "C: A2 UID FETCH 1:5 (FLAGS)\n"
+                            "S: * 1 FETCH (UID 1 FLAGS (\\Seen))\n"
+                            "S: * 2 FETCH (FLAGS () UID 3)\n"
+                            "S: A2 OK done\n"}},
+        .play = play_plain,
+        .told = {{"message 1 flags \\Seen.\n"
+                  "message 3 flags .\n"
+                  "present 1 3\n",
+                  STATE_FIRST}},
+    };
+    static const Scene one_new = {
+        .scripts = {{PREAUTH("IMAP4rev1"), EXAMINED("2", "9"),
+                     "C: A2 UID FETCH 1:5 (FLAGS)\n"
+                     "C: A3 UID FETCH 6:* (FLAGS INTERNALDATE RFC822.SIZE)\n"
+                     "S: * 1 FETCH (UID 3 FLAGS ())\n"
+                     "S: A2 OK done\n",
+                     NEW("2", "8"), "S: A3 OK done\n"}},
+        .play = play_plain,
+        .told = {{"message 3 flags .\n", TOLD_NEW("8"),
+                  "present 3 8\n"
+                  "state 7 uidnext 9 modseq 0 count 2\n"
+                  "ok\n"}},
+    };
+    scene_run(&nothing_new);
+    scene_run(&one_new);
+}
+
+static void test_other_uidvalidity(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{PREAUTH("IMAP4rev1"),
+                     "C: A1 EXAMINE INBOX\n"
+                     "S: * 1 EXISTS\n"
+                     "S: * OK [UIDVALIDITY 4294967295] valid\n"
+                     "S: * OK [UIDNEXT 2] next\n",
+                     OPENED("A1"), ASK_ALL, NEW("1", "1"), "S: A2 OK done\n"}},
+        .play = play_marked,
+        .told = {{"reset 4294967295\n", TOLD_NEW("1"),
+                  "state 4294967295 uidnext 2 modseq 0 count 1\n"
+                  "ok\n"}},
+    };
+    scene_run(&scene);
+}
+
+/* The server lost its memory: what it says of changes can't be trusted. */
+static void test_lower_uidnext(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE"), "C: A1 EXAMINE INBOX (CONDSTORE)\n",
+                     SELECTED("1", "4"), "S: * OK [HIGHESTMODSEQ 50] highest\n", OPENED("A1"),
+                     "C: A2 UID FETCH 1:5 (FLAGS)\n"
+                     "S: * 1 FETCH (UID 3 FLAGS ())\n"
+                     "S: A2 OK done\n"}},
+        .play = play_marked,
+        .told = {{"message 3 flags .\n"
+                  "present 3\n"
+                  "state 7 uidnext 4 modseq 50 count 1\n"
+                  "ok\n"}},
+    };
+    scene_run(&scene);
+}
+
+/* --- CONDSTORE ------------------------------------------------------------------------------- */
+
+#define CONDSTORE(exists, uidnext, modseq)                                                         \
+    "C: A1 EXAMINE INBOX (CONDSTORE)\n" SELECTED(exists, uidnext) "S: * OK [HIGHESTMODSEQ " modseq \
+                                                                  "] highest\n" OPENED("A1")
+
+static void test_condstore_nothing_changed(void **state)
+{
+    (void)state;
+    static const Scene nothing_at_all = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE"), CONDSTORE("3", "6", "40")}},
+        .play = play_marked,
+        .told = {{"state 7 uidnext 6 modseq 40 count 3\n"
+                  "ok\n"}},
+    };
+    static const Scene one_new = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE"), CONDSTORE("4", "7", "40"),
+                     "C: A2 UID FETCH 6:* (FLAGS INTERNALDATE RFC822.SIZE)\n", NEW("4", "6"),
+                     "S: A2 OK done\n"}},
+        .play = play_marked,
+        .told = {{TOLD_NEW("6"), "state 7 uidnext 7 modseq 40 count 4\n"
+                                 "ok\n"}},
+    };
+    scene_run(&nothing_at_all);
+    scene_run(&one_new);
+}
+
+static void test_condstore_changes(void **state)
+{
+    (void)state;
+    static const Scene flags = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE"), CONDSTORE("3", "6", "18446744073709551615"),
+                     "C: A2 UID FETCH 1:5 (FLAGS) (CHANGEDSINCE 40)\n"
+                     "S: * 2 FETCH (UID 3 MODSEQ (41) FLAGS (\\Flagged $Junk))\n"
+                     "S: A2 OK done\n"}},
+        .play = play_marked,
+        .told = {{"message 3 flags \\Flagged $Junk.\n"
+                  "state 7 uidnext 6 modseq 18446744073709551615 count 3\n"
+                  "ok\n"}},
+    };
+    static const Scene and_a_new_one = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE"), CONDSTORE("4", "8", "42"),
+                     "C: A2 UID FETCH 1:5 (FLAGS) (CHANGEDSINCE 40)\n"
+                     "C: A3 UID FETCH 6:* (FLAGS INTERNALDATE RFC822.SIZE)\n"
+                     "S: * 2 FETCH (UID 3 FLAGS () MODSEQ (41))\n"
+                     "S: A2 OK done\n",
+                     NEW("4", "7"), "S: A3 OK done\n"}},
+        .play = play_marked,
+        .told = {{"message 3 flags .\n", TOLD_NEW("7"),
+                  "state 7 uidnext 8 modseq 42 count 4\n"
+                  "ok\n"}},
+    };
+    scene_run(&flags);
+    scene_run(&and_a_new_one);
+}
+
+#define SOME_GONE                                            \
+    CONDSTORE("2", "7", "41")                                \
+    "C: A2 UID FETCH 1:5 (FLAGS) (CHANGEDSINCE 40)\n"        \
+    "C: A3 UID FETCH 6:* (FLAGS INTERNALDATE RFC822.SIZE)\n" \
+    "S: A2 OK done\n" NEW("2", "6") "S: A3 OK done\n"
+#define GONE_TOLD TOLD_NEW("6") "present 3 6\nstate 7 uidnext 7 modseq 41 count 2\nok\n"
+
+/* The count says that some are gone; which, only the UIDs do. */
+static void test_condstore_some_gone(void **state)
+{
+    (void)state;
+    static const Scene fetched = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE"), SOME_GONE,
+                     "C: A4 UID FETCH 1:* (UID)\n"
+                     "S: * 1 FETCH (UID 3)\n"
+                     "S: * 2 FETCH (UID 6)\n"
+                     "S: A4 OK done\n"}},
+        .play = play_marked,
+        .told = {{GONE_TOLD}},
+    };
+    static const Scene searched = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE ESEARCH"), SOME_GONE,
+                     "C: A4 UID SEARCH RETURN (ALL) ALL\n"
+                     "S: * ESEARCH (TAG \"A4\") UID ALL 3,6\n"
+                     "S: A4 OK done\n"}},
+        .play = play_marked,
+        .told = {{GONE_TOLD}},
+    };
+    scene_run(&fetched);
+    scene_run(&searched);
+}
+
+#define ALL_GONE CONDSTORE("1", "6", "40") "C: A2 UID SEARCH RETURN (ALL) ALL\n"
+
+static void test_search_results(void **state)
+{
+    (void)state;
+    static const Scene none = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE ESEARCH"), ALL_GONE,
+                     "S: * ESEARCH (TAG \"A2\") UID\n"
+                     "S: A2 OK done\n"}},
+        .play = play_marked,
+        .told = {{"present\n"
+                  "state 7 uidnext 6 modseq 40 count 1\n"
+                  "ok\n"}},
+    };
+    /* A message that came meanwhile is there, but not known: the next sync begins with it. */
+    static const Scene one_came = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE ESEARCH"), ALL_GONE,
+                     "S: * ESEARCH (TAG \"A2\") UID ALL 5,9:8\n"
+                     "S: A2 OK done\n"}},
+        .play = play_marked,
+        .told = {{"present 5 8 9\n"
+                  "state 7 uidnext 8 modseq 40 count 1\n"
+                  "ok\n"}},
+    };
+    static const Scene nonsense = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE ESEARCH"), ALL_GONE,
+                     "S: * ESEARCH (TAG \"A2\") UID ALL 1:*\n"
+                     "S: * ESEARCH (TAG \"A2\") UID ALL x\n"
+                     "S: A2 OK done\n"}},
+        .play = play_marked,
+        .told = {{"error EPROTO\n"}},
+        .says = "makes no sense",
+    };
+    /* Silence does not mean that everything is gone. */
+    static const Scene no_result = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE ESEARCH"), ALL_GONE,
+                     "S: * SEARCH 5\n"
+                     "S: A2 OK done\n"}},
+        .play = play_marked,
+        .told = {{"error EPROTO\n"}},
+        .says = "search",
+    };
+    scene_run(&none);
+    scene_run(&one_came);
+    scene_run(&nonsense);
+    scene_run(&no_result);
+}
+
+/* The mailbox has no mod-sequences, or lower ones than it had. */
+static void test_condstore_not_here(void **state)
+{
+    (void)state;
+#define COMPARED "C: A2 UID FETCH 1:5 (FLAGS)\nS: * 1 FETCH (UID 3 FLAGS ())\nS: A2 OK done\n"
+    static const Scene nomodseq = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE"), "C: A1 EXAMINE INBOX (CONDSTORE)\n",
+                     SELECTED("1", "6"), "S: * OK [NOMODSEQ] none\n", OPENED("A1"), COMPARED}},
+        .play = play_marked,
+        .told = {{"message 3 flags .\n"
+                  "present 3\n"
+                  "state 7 uidnext 6 modseq 0 count 1\n"
+                  "ok\n"}},
+    };
+    static const Scene lower = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE"), CONDSTORE("1", "6", "39"), COMPARED}},
+        .play = play_marked,
+        .told = {{"message 3 flags .\n"
+                  "present 3\n"
+                  "state 7 uidnext 6 modseq 39 count 1\n"
+                  "ok\n"}},
+    };
+    scene_run(&nomodseq);
+    scene_run(&lower);
+}
+
+/* --- QRESYNC --------------------------------------------------------------------------------- */
+
+#define QRESYNC                                           \
+    PREAUTH("IMAP4rev1 ENABLE CONDSTORE QRESYNC ESEARCH") \
+    "C: A1 ENABLE QRESYNC\nS: * ENABLED QRESYNC\nS: A1 OK enabled\n"
+#define RESYNC QRESYNC "C: A2 EXAMINE INBOX (QRESYNC (7 40))\n"
+
+static void test_qresync(void **state)
+{
+    (void)state;
+    static const Scene first = {
+        .scripts = {{QRESYNC, "C: A2 EXAMINE INBOX (CONDSTORE)\n", SELECTED("1", "2"),
+                     "S: * OK [HIGHESTMODSEQ 40] highest\n", OPENED("A2"),
+                     "C: A3 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\n", NEW("1", "1"),
+                     "S: A3 OK done\n"}},
+        .play = play_nothing,
+        .told = {{"reset 7\n", TOLD_NEW("1"),
+                  "state 7 uidnext 2 modseq 40 count 1\n"
+                  "ok\n"}},
+    };
+    static const Scene nothing_changed = {
+        .scripts = {{RESYNC, SELECTED("3", "6"), "S: * OK [HIGHESTMODSEQ 40] highest\n",
+                     OPENED("A2")}},
+        .play = play_marked,
+        .told = {{"state 7 uidnext 6 modseq 40 count 3\n"
+                  "ok\n"}},
+    };
+    scene_run(&first);
+    scene_run(&nothing_changed);
+}
+
+/* The new message is told of by its flags while the folder is opened, and then fetched. */
+static void test_qresync_changes(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{RESYNC, SELECTED("3", "8"),
+                     "S: * OK [HIGHESTMODSEQ 45] highest\n"
+                     "S: * VANISHED (EARLIER) 1,3:4,41\n"
+                     "S: * 2 FETCH (UID 5 FLAGS (\\Seen) MODSEQ (44))\n"
+                     "S: * 3 FETCH (UID 7 FLAGS () MODSEQ (45))\n",
+                     OPENED("A2"), "C: A3 UID FETCH 6:* (FLAGS INTERNALDATE RFC822.SIZE)\n",
+                     NEW("3", "7"),
+                     "S: * VANISHED 5\n"
+                     "S: A3 OK done\n"}},
+        .play = play_marked,
+        .told = {{"vanished 1:1 3:4 41:41\n"
+                  "message 5 flags \\Seen.\n",
+                  TOLD_NEW("7"),
+                  "vanished 5:5\n"
+                  "state 7 uidnext 8 modseq 45 count 3\n"
+                  "ok\n"}},
+    };
+    scene_run(&scene);
+}
+
+/* What can't be believed or read is made up for by comparing. */
+static void test_qresync_in_doubt(void **state)
+{
+    (void)state;
+#define MADE_UP_FOR \
+    OPENED("A2")    \
+    "C: A3 UID FETCH 1:5 (FLAGS)\nS: * 1 FETCH (UID 3 FLAGS ())\nS: A3 OK done\n"
+#define TOLD_MADE_UP_FOR "message 3 flags .\npresent 3\nstate 7 uidnext 6 modseq 45 count 1\nok\n"
+    static const Scene before_uidvalidity = {
+        .scripts = {{RESYNC,
+                     "S: * 1 FETCH (UID 3 FLAGS (\\Deleted))\n"
+                     "S: * VANISHED (EARLIER) 3\n",
+                     SELECTED("1", "6"), "S: * OK [HIGHESTMODSEQ 45] highest\n", MADE_UP_FOR}},
+        .play = play_marked,
+        .told = {{TOLD_MADE_UP_FOR}},
+    };
+    static const Scene no_set = {
+        .scripts = {{RESYNC, SELECTED("1", "6"),
+                     "S: * OK [HIGHESTMODSEQ 45] highest\n"
+                     "S: * VANISHED (EARLIER) all\n",
+                     MADE_UP_FOR}},
+        .play = play_marked,
+        .told = {{TOLD_MADE_UP_FOR}},
+    };
+    scene_run(&before_uidvalidity);
+    scene_run(&no_set);
+}
+
+static void test_qresync_other_uidvalidity(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{RESYNC,
+                     "S: * 1 EXISTS\n"
+                     "S: * OK [UIDVALIDITY 8] valid\n"
+                     "S: * VANISHED (EARLIER) 1:5\n"
+                     "S: * 1 FETCH (UID 3 FLAGS ())\n"
+                     "S: * OK [UIDNEXT 2] next\n",
+                     OPENED("A2"), "C: A3 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\n",
+                     NEW("1", "1"), "S: A3 OK done\n"}},
+        .play = play_marked,
+        .told = {{"reset 8\n", TOLD_NEW("1"),
+                  "state 8 uidnext 2 modseq 0 count 1\n"
+                  "ok\n"}},
+    };
+    scene_run(&scene);
+}
+
+/* It is offered, and then not enabled. */
+static void test_qresync_refused(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{PREAUTH("IMAP4rev1 QRESYNC"),
+                     "C: A1 ENABLE QRESYNC\n"
+                     "S: A1 BAD no\n"
+                     "C: A2 EXAMINE INBOX (CONDSTORE)\n",
+                     SELECTED("3", "6"), "S: * OK [HIGHESTMODSEQ 40] highest\n", OPENED("A2")}},
+        .play = play_marked,
+        .told = {{"state 7 uidnext 6 modseq 40 count 3\n"
+                  "ok\n"}},
+    };
+    scene_run(&scene);
+}
+
+/* --- more than there can be ------------------------------------------------------------------ */
+
+static void test_flags_without_end(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{FIRST, ASK_ALL,
+                     "R: * 1 FETCH (UID 1 FLAGS (\n"
+                     "e: \\Seen $Forwarded "}},
+        .play = play_nothing,
+        .told = {{"reset 7\n"
+                  "error EPROTO\n"}},
+        .open_end = true,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
+static void play_cancelled(Bed *bed)
+{
+    Act *act = act_sync(bed, "INBOX", plain);
+    if (!bed_run_to_wait(bed))
+        return;
+    act_cancel(act);
+    script_go_on(&bed->server);
+    act_sync(bed, "INBOX", marked);
+}
+
+static void test_cancelled(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{PREAUTH("IMAP4rev1"), "C: A1 EXAMINE INBOX\n", SELECTED("3", "6"), "W:\n",
+                     OPENED("A1"), "C: A2 EXAMINE INBOX\n", SELECTED("1", "6"), OPENED("A2"),
+                     "C: A3 UID FETCH 1:5 (FLAGS)\n"
+                     "S: * 1 FETCH (UID 3 FLAGS ())\n"
+                     "S: A3 OK done\n"}},
+        .play = play_cancelled,
+        .told = {{NULL},
+                 {"message 3 flags .\n"
+                  "present 3\n"
+                  "state 7 uidnext 6 modseq 0 count 1\n"
+                  "ok\n"}},
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_listing),
+        cmocka_unit_test(test_empty_folder),
+        cmocka_unit_test(test_any_order),
+        cmocka_unit_test(test_untagged_in_between),
+        cmocka_unit_test(test_hostile_uids),
+        cmocka_unit_test(test_new_while_listing),
+        cmocka_unit_test(test_listing_refused),
+        cmocka_unit_test(test_without_uidnext),
+        cmocka_unit_test(test_without_uidvalidity),
+        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_other_uidvalidity),
+        cmocka_unit_test(test_lower_uidnext),
+        cmocka_unit_test(test_condstore_nothing_changed),
+        cmocka_unit_test(test_condstore_changes),
+        cmocka_unit_test(test_condstore_some_gone),
+        cmocka_unit_test(test_search_results),
+        cmocka_unit_test(test_condstore_not_here),
+        cmocka_unit_test(test_qresync),
+        cmocka_unit_test(test_qresync_changes),
+        cmocka_unit_test(test_qresync_in_doubt),
+        cmocka_unit_test(test_qresync_other_uidvalidity),
+        cmocka_unit_test(test_qresync_refused),
+        cmocka_unit_test(test_flags_without_end),
+        cmocka_unit_test(test_cancelled),
+    };
+    return cmocka_run_group_tests(tests, NULL, scene_clean);
+}
