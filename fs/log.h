@@ -1,0 +1,18 @@
+/*
+ * log.h: where GLib's log messages go: stderr in the foreground, syslog in the background.
+ *
+ * All parts log by g_critical (a bug), g_warning (something the user should know), g_message
+ * (once in a while: mounted, reconnected), g_info (-v) and g_debug (-d: the protocol, by the
+ * domains "imap" and "pop3"; never a secret). One line each; control characters that came from a
+ * server are shown as \xNN. Any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/* verbose: g_info too; protocol: g_debug too. */
+void log_open(bool verbose, bool protocol);
+/* The text as a line may show it: control characters and broken UTF-8 as \xNN. The caller frees. */
+char *log_printable(const char *text);
+/* From now on syslog (facility daemon, "mount.pullmail"), since stderr is going away. */
+void log_to_syslog(void);

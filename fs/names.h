@@ -1,0 +1,34 @@
+/*
+ * names.h: file names: of messages, and of folders.
+ *
+ * Pure functions; any thread.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NAMES_MESSAGE_MAX 48 /* a message's name with its NUL fits */
+
+/* "20261122-190507-17.eml": the date in UTC (seconds since the epoch; a year beyond 9999 or
+ * before 0 counts as the epoch), then the UID. */
+void names_message(int64_t date, uint32_t uid, char name[NAMES_MESSAGE_MAX]);
+
+/* The UID in a name of that very form, 0 for all else. The date is the caller's to compare: by
+ * making the name again. */
+uint32_t names_message_uid(const char *name);
+
+/*
+ * One level of a folder's name (UTF-8, or any bytes) as a file name: '/', NUL can't occur, control
+ * characters (also DEL and C1), broken UTF-8, "." and "..", pullmail's own hidden names
+ * (".pullmail", ".headers", ".parts", ".search") and what looks like a message's name get
+ * percent-encoded, as does a '%' ahead of two hex digits or of '~'; an empty level is "%", and
+ * "%" is "%25". Beyond 255 bytes
+ * the name is cut (at a character) and "%~" and 32 hex digits of its SHA-256 follow: names that
+ * differ stay apart. The caller frees.
+ */
+char *names_folder(const char *level);
+/* The way back; NULL for a name that names_folder never makes, and for a cut one, which only a
+ * list of all folders can answer. The caller frees. */
+char *names_folder_decode(const char *name);

@@ -1,0 +1,282 @@
+#include "../../fs/names.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ROUNDS 20000
+
+static void assert_message(int64_t date, uint32_t uid, const char *expected)
+{
+    char name[NAMES_MESSAGE_MAX];
+
+    names_message(date, uid, name);
+    assert_string_equal(name, expected);
+    assert_true(names_message_uid(name) == uid);
+}
+
+static void test_message(void **state)
+{
+    (void)state;
+    assert_message(1795374307, 17, "20261122-190507-17.eml");
+    assert_message(0, 1, "19700101-000000-1.eml");
+    assert_message(-1, 4294967295, "19691231-235959-4294967295.eml");
+    assert_message(INT64_C(253402300799), 2, "99991231-235959-2.eml");
+    assert_message(INT64_C(-62167219200), 3, "00000101-000000-3.eml");
+    /* What four digits can't tell is the epoch. */
+    assert_message(INT64_C(253402300800), 4, "19700101-000000-4.eml");
+    assert_message(INT64_C(-62167219201), 5, "19700101-000000-5.eml");
+    assert_message(INT64_MAX, 6, "19700101-000000-6.eml");
+    assert_message(INT64_MIN, 7, "19700101-000000-7.eml");
+}
+
+static void test_message_uid(void **state)
+{
+    static const char *const none[] = {
+        "",
+        "20261122",
+        "20261122-190507",
+        "20261122-190507-",
+        "20261122-190507-17",
+        "20261122-190507-.eml",
+        "20261122-190507-0.eml",
+        "20261122-190507-017.eml",
+        "20261122-190507-+17.eml",
+        "20261122-190507- 17.eml",
+        "20261122-190507--17.eml",
+        "20261122-190507-4294967296.eml",
+        "20261122-190507-99999999999999999999999.eml",
+        "20261122-190507-17.em",
+        "20261122-190507-17.emlx",
+        "20261122-190507-17.EML",
+        "20261122-190507-17.eml ",
+        "2026112-190507-17.eml",
+        "20261122_190507-17.eml",
+        "20261122-190507_17.eml",
+        "2026112a-190507-17.eml",
+        "20261122-19050a-17.eml",
+        "x20261122-190507-17.eml",
+        "notes.eml",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(none); i++)
+        if (names_message_uid(none[i]) != 0)
+            fail_msg("%s was taken for a message's name", none[i]);
+    assert_int_equal(names_message_uid("20261122-190507-17.eml"), 17);
+    assert_int_equal(names_message_uid("99999999-999999-1.eml"), 1);
+}
+
+static void test_folder(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"INBOX", "INBOX"},
+        {"Project X", "Project X"},
+        {"Entwürfe", "Entwürfe"},
+        {"日本語", "日本語"},
+        {"a\xe2\x80\xa8"
+         "b",
+         "a\xe2\x80\xa8"
+         "b"}, /* U+2028 is no control character */
+        {"", "%"},
+        {"%", "%25"},
+        {"%%", "%%"},
+        {"%2", "%2"},
+        {"%2g", "%2g"},
+        {"100%", "100%"},
+        {"%2F", "%252F"},
+        {"%af", "%25af"},
+        {"%~", "%25~"},
+        {"%%2F", "%%252F"},
+        {"%/", "%%2F"},
+        {"%A/", "%A%2F"},
+        {"a/b", "a%2Fb"},
+        {"../../etc", "..%2F..%2Fetc"},
+        {".", "%2E"},
+        {"..", "%2E."},
+        {"...", "..."},
+        {".profile", ".profile"},
+        {".pullmail", "%2Epullmail"},
+        {".headers", "%2Eheaders"},
+        {".parts", "%2Eparts"},
+        {".search", "%2Esearch"},
+        {".Search", ".Search"},
+        {"a\nb\x1b[31m\x7f", "a%0Ab%1B[31m%7F"},
+        {"\xc2\x80\xc2\x9f\xc2\xa0", "%C2%80%C2%9F\xc2\xa0"},
+        {"\xff\xc3(", "%FF%C3("},
+        {"a\xc3", "a%C3"},
+        {"\xc0\xaf", "%C0%AF"},               /* an overlong '/' */
+        {"\xed\xa0\x80", "%ED%A0%80"},        /* a surrogate */
+        {"\xf4\x90\x80\x80", "%F4%90%80%80"}, /* beyond U+10FFFF */
+        {"\xf0\x9f\x93\xa7", "\xf0\x9f\x93\xa7"},
+        {"20261122-190507-17.eml", "%320261122-190507-17.eml"},
+        {"20261122-190507-0.eml", "20261122-190507-0.eml"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++) {
+        g_autofree char *name = names_folder(pairs[i][0]);
+        g_autofree char *level = names_folder_decode(pairs[i][1]);
+
+        assert_string_equal(name, pairs[i][1]);
+        assert_non_null(level);
+        assert_string_equal(level, pairs[i][0]);
+    }
+}
+
+static void test_decode_refuses_what_is_never_made(void **state)
+{
+    static const char *const none[] = {
+        "",
+        ".",
+        "..",
+        ".pullmail",
+        "a/b",
+        "a\nb",
+        "\xff",
+        "%2f",
+        "%41",
+        "%00",
+        "a%00",
+        "%2Ea",
+        "%25x",
+        "%~",
+        "a%~0123456789abcdef",
+        "%2E%2E",
+        "%C3%A9",
+        "%252",
+        "20261122-190507-17.eml",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(none); i++) {
+        g_autofree char *level = names_folder_decode(none[i]);
+        if (level)
+            fail_msg("%s was decoded to %s", none[i], level);
+    }
+}
+
+static void test_long_names_are_cut(void **state)
+{
+    g_autofree char *exact = g_strnfill(255, 'a');
+    g_autofree char *longer = g_strnfill(256, 'a');
+    g_autofree char *other = g_strconcat(exact, "b", NULL);
+    g_autofree char *slashes = g_strnfill(86, '/'); /* 258 when encoded */
+    g_autofree char *kept = names_folder(exact);
+    g_autofree char *cut = names_folder(longer);
+    g_autofree char *other_cut = names_folder(other);
+    g_autofree char *slashes_cut = names_folder(slashes);
+    g_autofree char *back = names_folder_decode(cut);
+    g_autoptr(GString) wide = g_string_new("ab");
+    g_autofree char *wide_cut = NULL;
+
+    (void)state;
+    assert_string_equal(kept, exact);
+    assert_int_equal(strlen(cut), 255);
+    assert_memory_equal(cut, exact, 221);
+    assert_memory_equal(cut + 221, "%~", 2);
+    assert_int_equal(strspn(cut + 223, "0123456789abcdef"), 32);
+    assert_string_not_equal(cut, other_cut);
+    assert_null(back);
+    /* Cut between characters: after 73 whole "%2F" of three. */
+    assert_int_equal(strlen(slashes_cut), 73 * 3 + 34);
+    assert_memory_equal(slashes_cut + 72 * 3, "%2F%~", 5);
+    while (wide->len < 300)
+        g_string_append(wide, "\xf0\x9f\x93\xa7"); /* 2 + 54 * 4 = 218 fit into 221 */
+    wide_cut = names_folder(wide->str);
+    assert_true(g_utf8_validate(wide_cut, -1, NULL));
+    assert_int_equal(strlen(wide_cut), 218 + 34);
+}
+
+/* A level made of what matters to the encoding, of whole characters, or of any bytes. */
+static char *random_level(GRand *random)
+{
+    static const char *const pieces[] = {"%",         "%2",   "2F", "F",  "~",    "%~",
+                                         ".",         "..",   "/",  "a",  "\xc2", "\x80",
+                                         ".pullmail", "\x01", "é",  "25", "%25"};
+    GString *level = g_string_new(NULL);
+    int kind = g_rand_int_range(random, 0, 3);
+    int count = g_rand_int_range(random, 0, g_rand_boolean(random) ? 5 : 300);
+
+    for (int i = 0; i < count; i++) {
+        gunichar character = (gunichar)g_rand_int_range(random, 1, 0x110000);
+        if (kind == 0)
+            g_string_append(level,
+                            pieces[g_rand_int_range(random, 0, (gint32)G_N_ELEMENTS(pieces))]);
+        else if (kind == 1)
+            g_string_append_c(level, (char)g_rand_int_range(random, 1, 256));
+        else if (g_unichar_validate(character))
+            g_string_append_unichar(level, character >> g_rand_int_range(random, 0, 14));
+    }
+    return g_string_free(level, FALSE);
+}
+
+static void assert_fit_for_a_file(const char *name)
+{
+    assert_true(name[0] && strlen(name) <= 255);
+    assert_null(strchr(name, '/'));
+    assert_true(strcmp(name, ".") != 0 && strcmp(name, "..") != 0);
+    assert_true(strcmp(name, ".pullmail") != 0);
+    assert_true(names_message_uid(name) == 0);
+    assert_true(g_utf8_validate(name, -1, NULL));
+    for (const char *p = name; *p; p = g_utf8_next_char(p))
+        assert_false(g_unichar_iscntrl(g_utf8_get_char(p)));
+}
+
+static void test_any_name_goes_there_and_back(void **state)
+{
+    g_autoptr(GRand) random = g_rand_new_with_seed(20261122);
+    g_autoptr(GHashTable) levels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+
+    (void)state;
+    for (int i = 0; i < ROUNDS; i++) {
+        g_autofree char *level = random_level(random);
+        char *name = names_folder(level);
+        g_autofree char *back = names_folder_decode(name);
+        const char *before = g_hash_table_lookup(levels, name);
+
+        assert_fit_for_a_file(name);
+        if (back)
+            assert_string_equal(back, level);
+        else
+            assert_true(strlen(name) > 200 && strstr(name, "%~"));
+        if (before)
+            assert_string_equal(before, level);
+        g_hash_table_replace(levels, name, g_steal_pointer(&level));
+    }
+}
+
+/* Whatever name is asked for, it means one level at most. */
+static void test_only_one_name_means_a_level(void **state)
+{
+    g_autoptr(GRand) random = g_rand_new_with_seed(7);
+
+    (void)state;
+    for (int i = 0; i < ROUNDS; i++) {
+        g_autofree char *name = random_level(random);
+        g_autofree char *level = names_folder_decode(name);
+        g_autofree char *again = level ? names_folder(level) : NULL;
+
+        if (level)
+            assert_string_equal(again, name);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_message),
+        cmocka_unit_test(test_message_uid),
+        cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_decode_refuses_what_is_never_made),
+        cmocka_unit_test(test_long_names_are_cut),
+        cmocka_unit_test(test_any_name_goes_there_and_back),
+        cmocka_unit_test(test_only_one_name_means_a_level),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
