@@ -1,0 +1,56 @@
+#include "account.h"
+
+#include "../imapclient/net/tls.h"
+#include "../imapclient/store.h"
+
+#include <errno.h>
+
+static const char *auth_of(const Options *options)
+{
+    return options->auth ? options->auth : options->url.auth;
+}
+
+static MailStore *imap_account(const Options *options, const Credentials *credentials,
+                               TlsPolicy *tls)
+{
+    ImapConfig config = {
+        .host = options->url.host,
+        .port = options->url.port,
+        .tls = tls,
+        .implicit_tls = options->url.tls,
+        .clear = !options->url.tls && options->tls == TLS_OFF,
+        .client_cert = options->cert != NULL,
+        .user = credentials->user,
+        .password = credentials->password,
+        .auth = auth_of(options),
+        .read_only = true,
+        .connections = options->connections,
+        .timeout = options->timeout,
+        .trace = options->protocol,
+        .stand_in = g_random_int() | 1,
+    };
+
+    return imap_store_new(&config);
+}
+
+MailStore *account_store(const Options *options, const Credentials *credentials, GError **error)
+{
+    g_autoptr(TlsPolicy) tls = tls_policy_new(options->cafile, options->cert, options->key, error);
+
+    if (!tls)
+        return NULL;
+    if (options->url.protocol == URL_IMAP)
+        return imap_account(options, credentials, tls);
+    g_set_error(error, MAIL_ERROR, EPROTONOSUPPORT,
+                "this version of pullmail speaks IMAP alone; use imaps:// where the server has it");
+    return NULL;
+}
+
+char *account_key(const Options *options, const Credentials *credentials)
+{
+    static const char *const schemes[2][2] = {{"imap", "imaps"}, {"pop3", "pop3s"}};
+    const Url *url = &options->url;
+
+    return g_strdup_printf("%s://%s@%s:%u", schemes[url->protocol][url->tls], credentials->user,
+                           url->host, url->port);
+}

@@ -1,0 +1,72 @@
+#include "attr.h"
+
+#include "control.h"
+#include "inode.h"
+
+enum { STAT_BLOCK = 512 };
+
+static void fill_owner(const Mount *mount, mode_t type_and_bits, struct stat *st)
+{
+    *st = (struct stat){0};
+    st->st_mode = type_and_bits & ~mount->options->umask;
+    st->st_uid = mount->options->uid;
+    st->st_gid = mount->options->gid;
+    st->st_nlink = 1;
+}
+
+static void set_time(struct stat *st, int64_t seconds)
+{
+    st->st_mtim.tv_sec = seconds;
+    st->st_ctim = st->st_atim = st->st_mtim;
+}
+
+void attr_message(const Mount *mount, uint32_t folder, const CatalogMessage *message,
+                  struct stat *st)
+{
+    fill_owner(mount, S_IFREG | 0666, st);
+    st->st_ino = inode_number(INODE_MESSAGE, folder, message->uid);
+    st->st_size = (off_t)MIN(message->size, (uint64_t)INT64_MAX);
+    st->st_blocks = st->st_size / STAT_BLOCK + (st->st_size % STAT_BLOCK != 0);
+    set_time(st, message->date);
+}
+
+/* A folder is as old as its newest message, or as the mount. */
+void attr_folder(const Mount *mount, const TreeNode *node, struct stat *st)
+{
+    CatalogMessage newest;
+
+    fill_owner(mount, S_IFDIR | 0777, st);
+    st->st_ino = mount_folder_ino(mount, node->id);
+    st->st_nlink = 2 + node->children;
+    if (catalog_last_message(mount->catalog, node->id, &newest) && newest.date > 0)
+        set_time(st, newest.date);
+    else
+        set_time(st, mount->started);
+}
+
+bool attr_of(const Mount *mount, fuse_ino_t ino, struct stat *st)
+{
+    Inode inode = inode_of(ino);
+    CatalogMessage message;
+    uint32_t folder;
+    TreeNode node;
+
+    if (mount_ino_folder(mount, ino, &folder)) {
+        if (!tree_node(mount->tree, folder, &node))
+            return false;
+        attr_folder(mount, &node, st);
+        return true;
+    }
+    if (inode.kind == INODE_MESSAGE) {
+        if (!catalog_message(mount->catalog, inode.folder, inode.uid, &message))
+            return false;
+        attr_message(mount, inode.folder, &message, st);
+        return true;
+    }
+    if (inode.kind != INODE_CONTROL || !control_mode(inode.uid))
+        return false;
+    fill_owner(mount, control_mode(inode.uid), st);
+    st->st_ino = ino;
+    set_time(st, mount->started);
+    return true;
+}

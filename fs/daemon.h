@@ -1,0 +1,30 @@
+/*
+ * daemon.h: going to the background without leaving the user in the dark: the command returns
+ * when the mount works, or fails with the reason.
+ *
+ * Main thread, before any other thread is started.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct Daemon Daemon;
+
+/*
+ * In the background: forks. The parent waits here for the child's word, prints a failure as one
+ * line, and exits with the status of that word; only the child returns, in a session of its own.
+ * In the foreground: returns at once.
+ */
+Daemon *daemon_begin(bool foreground, GError **error);
+
+/* The mount works. In the background the terminal is let go of: logs go to syslog from now on. */
+void daemon_ready(Daemon *daemon);
+
+/* It does not, or not any more: tells why, to the user who waits, else to the log. */
+void daemon_fail(Daemon *daemon, const GError *error, int exit_status);
+
+/* "mount.pullmail: …" on stderr, in one line. */
+void daemon_print_error(const GError *error);
+
+void daemon_free(Daemon *daemon);

@@ -1,0 +1,301 @@
+/*
+ * mount.pullmail: mounts a mailbox as a directory tree. See mount.pullmail.8.
+ */
+#include "../cache/directory.h"
+#include "account.h"
+#include "daemon.h"
+#include "fetch.h"
+#include "flush.h"
+#include "log.h"
+#include "ops.h"
+#include "refresh.h"
+#include "request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Exit statuses, as mount(8) has them. */
+enum { EXIT_USAGE = 1, EXIT_MOUNT = 32 };
+
+enum { WORKERS = 4 };
+
+/* --- waiting for the engine, before there are any requests --------------------------------------
+ */
+
+typedef struct {
+    Mount *mount;
+    GMutex lock;
+    GCond answered;
+    bool done;
+    GError *error;
+} Wait;
+
+static void wait_done(gpointer data, const GError *error)
+{
+    Wait *wait = data;
+
+    g_mutex_lock(&wait->lock);
+    wait->done = true;
+    wait->error = error ? g_error_copy(error) : NULL;
+    g_cond_signal(&wait->answered);
+    g_mutex_unlock(&wait->lock);
+}
+
+/* Runs the task on the engine thread; it (or what it starts) calls wait_done. */
+static bool wait_for(Mount *mount, EngineTask task, GError **error)
+{
+    Wait wait = {.mount = mount};
+
+    g_mutex_init(&wait.lock);
+    g_cond_init(&wait.answered);
+    engine_post(mount->engine, task, &wait);
+    g_mutex_lock(&wait.lock);
+    while (!wait.done)
+        g_cond_wait(&wait.answered, &wait.lock);
+    g_mutex_unlock(&wait.lock);
+    g_mutex_clear(&wait.lock);
+    g_cond_clear(&wait.answered);
+    if (!wait.error)
+        return true;
+    g_propagate_error(error, wait.error);
+    return false;
+}
+
+static void first_list(gpointer data)
+{
+    Wait *wait = data;
+
+    refresh_list(wait->mount->refresher, wait_done, wait);
+}
+
+/* The engine has done what it was about: it is not telling the kernel anything either. */
+static void engine_idle(gpointer data)
+{
+    wait_done(data, NULL);
+}
+
+static void close_all(gpointer data)
+{
+    Wait *wait = data;
+    Mount *mount = wait->mount;
+    g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "pullmail was unmounted");
+
+    requests_fail(mount->requests, error);
+    flusher_free(g_steal_pointer(&mount->flusher));
+    mail_store_close(mount->store, wait_done, wait);
+}
+
+/* What must be freed where its sources live. */
+static void free_store(gpointer data)
+{
+    Wait *wait = data;
+
+    mail_store_free(g_steal_pointer(&wait->mount->store));
+    wait_done(wait, NULL);
+}
+
+/* --- putting a mount together, and apart --------------------------------------------------- */
+
+static void open_cache(Mount *mount, const char *key)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *directory = cache_directory(mount->options->cachedir, key, &error);
+
+    if (!directory)
+        g_warning("going on without a cache on disk: %s", error->message);
+    mount->catalog = catalog_open(directory);
+    mount->content = content_open(directory, mount->options->cachesize);
+}
+
+static void mount_begin(Mount *mount, const Options *options, MailStore *store, const char *key)
+{
+    mount->options = options;
+    mount->url = url_text(&options->url);
+    mount->started = time(NULL);
+    mount->store = store;
+    pthread_mutex_init(&mount->quota_lock, NULL);
+    open_cache(mount, key);
+    mount->tree = tree_new();
+    mount->requests = requests_new(mount);
+    mount->refresher = refresher_new(mount);
+    mount->fetcher = fetcher_new(mount);
+    mount->flusher = flusher_new(mount);
+    mount->notifier = notifier_new();
+    mount->engine = engine_start();
+}
+
+static void mount_end(Mount *mount)
+{
+    notifier_stop(mount->notifier);
+    wait_for(mount, close_all, NULL);
+    wait_for(mount, free_store, NULL);
+    engine_stop(mount->engine);
+    fetcher_free(mount->fetcher);
+    refresher_free(mount->refresher);
+    requests_free(mount->requests);
+    notifier_free(mount->notifier);
+    tree_free(mount->tree);
+    content_close(mount->content);
+    catalog_close(mount->catalog);
+    pthread_mutex_destroy(&mount->quota_lock);
+    g_free(mount->url);
+    *mount = (Mount){0};
+}
+
+/* --- serving ------------------------------------------------------------------------------- */
+
+static bool serve(struct fuse_session *session)
+{
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+    int result;
+
+    fuse_loop_cfg_set_max_threads(config, WORKERS);
+    result = fuse_session_loop_mt(session, config);
+    fuse_loop_cfg_destroy(config);
+    /* Above 0: the signal that asked us to end. */
+    return result >= 0;
+}
+
+/* The last thing that libfuse had to say: why it can't mount. */
+static char fuse_complaint[256];
+
+static void log_fuse(enum fuse_log_level level, const char *format, va_list args)
+{
+    char line[sizeof fuse_complaint];
+
+    g_vsnprintf(line, sizeof line, format, args);
+    g_strchomp(line);
+    if (level <= FUSE_LOG_WARNING)
+        g_strlcpy(fuse_complaint, line, sizeof fuse_complaint);
+    g_info("%s", line);
+}
+
+static struct fuse_session *new_session(Mount *mount, GError **error)
+{
+    const struct fuse_args *given = &mount->options->mount_args;
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    struct fuse_session *session;
+
+    for (int i = 0; i < given->argc; i++)
+        fuse_opt_add_arg(&args, given->argv[i]);
+    fuse_opt_add_arg(&args, "-oro");
+    session = fuse_session_new(&args, &pullmail_ops, sizeof pullmail_ops, mount);
+    fuse_opt_free_args(&args);
+    if (!session)
+        g_set_error(error, MAIL_ERROR, EINVAL, "the mount options are not good: %s",
+                    fuse_complaint);
+    return session;
+}
+
+static bool mount_session(struct fuse_session *session, const char *mountpoint, GError **error)
+{
+    if (fuse_set_signal_handlers(session) == 0 && fuse_session_mount(session, mountpoint) == 0)
+        return true;
+    g_set_error(error, MAIL_ERROR, EIO,
+                "%s can't be mounted on%s%s; may you use /dev/fuse, and "
+                "does the directory belong to you?",
+                mountpoint, *fuse_complaint ? ": " : "", fuse_complaint);
+    return false;
+}
+
+static bool run_session(Mount *mount, Daemon *daemon, GError **error)
+{
+    const Options *options = mount->options;
+    struct fuse_session *session = new_session(mount, error);
+    bool served;
+
+    if (!session || !mount_session(session, options->mountpoint, error)) {
+        if (session)
+            fuse_session_destroy(session);
+        return false;
+    }
+    notifier_start(mount->notifier, session);
+    if (chdir("/") != 0)
+        g_info("can't change to /: %s", g_strerror(errno));
+    daemon_ready(daemon);
+    g_message("%s is mounted on %s", mount->url, options->mountpoint);
+    served = serve(session);
+    fuse_remove_signal_handlers(session);
+    notifier_quiet(mount->notifier);
+    wait_for(mount, engine_idle, NULL);
+    fuse_session_unmount(session);
+    mount_end(mount);
+    fuse_session_destroy(session);
+    if (!served)
+        g_set_error(error, MAIL_ERROR, EIO, "the kernel's FUSE connection failed");
+    return served;
+}
+
+static bool mount_and_serve(const Options *options, Credentials *credentials, Daemon *daemon,
+                            GError **error)
+{
+    g_autofree char *key = account_key(options, credentials);
+    MailStore *store = account_store(options, credentials, error);
+    Mount mount = {0};
+
+    /* The store has a copy of the password, in memory that this process has locked. */
+    credentials_clear(credentials);
+    if (!store)
+        return false;
+    mount_begin(&mount, options, store, key);
+    if (!wait_for(&mount, first_list, error) || !run_session(&mount, daemon, error)) {
+        if (mount.engine)
+            mount_end(&mount);
+        return false;
+    }
+    return true;
+}
+
+/* Nobody may look into our memory: no core dumps, no ptrace by others of the same user. */
+static void guard_memory(void)
+{
+    const struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0);
+}
+
+static int run(const Options *options)
+{
+    g_auto(Credentials) credentials = {0};
+    g_autoptr(GError) error = NULL;
+    Daemon *daemon;
+    int status = EXIT_SUCCESS;
+
+    guard_memory();
+    umask(077);
+    fuse_set_log_func(log_fuse);
+    if (!credentials_find(options, &credentials, &error) ||
+        !(daemon = daemon_begin(options->foreground, &error))) {
+        daemon_print_error(error);
+        return EXIT_MOUNT;
+    }
+    if (!mount_and_serve(options, &credentials, daemon, &error)) {
+        status = EXIT_MOUNT;
+        daemon_fail(daemon, error, status);
+    }
+    daemon_free(daemon);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    g_auto(Options) options = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (!options_parse(argc, argv, &options, &error)) {
+        daemon_print_error(error);
+        return EXIT_USAGE;
+    }
+    if (options.help || options.version) {
+        fputs(options.help ? options_help() : options_version(), stdout);
+        return EXIT_SUCCESS;
+    }
+    log_open(options.verbose, options.protocol);
+    return run(&options);
+}

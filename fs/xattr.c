@@ -1,0 +1,86 @@
+#include "inode.h"
+#include "ops.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define XATTR_FLAGS "user.mail.flags"
+#define XATTR_UID "user.mail.uid"
+#define XATTR_UIDVALIDITY "user.mail.uidvalidity"
+#define XATTR_TYPE "user.mime_type"
+
+static const char message_names[] = XATTR_FLAGS "\0" XATTR_UID "\0" XATTR_UIDVALIDITY
+                                                "\0" XATTR_TYPE;
+static const char folder_names[] = XATTR_UIDVALIDITY;
+
+static char *uidvalidity_text(Mount *mount, uint32_t id)
+{
+    g_auto(CatalogFolder) folder = {0};
+
+    if (!catalog_folder(mount->catalog, id, &folder) || !folder.state.uidvalidity)
+        return NULL;
+    return g_strdup_printf("%u", folder.state.uidvalidity);
+}
+
+static char *message_value(Mount *mount, Inode inode, const char *name)
+{
+    CatalogMessage message;
+
+    if (!catalog_message(mount->catalog, inode.folder, inode.uid, &message))
+        return NULL;
+    if (strcmp(name, XATTR_FLAGS) == 0)
+        return catalog_flags(mount->catalog, message.flag_set);
+    if (strcmp(name, XATTR_UID) == 0)
+        return g_strdup_printf("%u", message.uid);
+    if (strcmp(name, XATTR_UIDVALIDITY) == 0)
+        return uidvalidity_text(mount, inode.folder);
+    if (strcmp(name, XATTR_TYPE) == 0)
+        return g_strdup("message/rfc822");
+    return NULL;
+}
+
+/* The value, or NULL where the inode has no such attribute. The caller frees. */
+static char *value_of(Mount *mount, fuse_ino_t ino, const char *name)
+{
+    Inode inode = inode_of(ino);
+    uint32_t folder;
+
+    if (inode.kind == INODE_MESSAGE)
+        return message_value(mount, inode, name);
+    if (mount_ino_folder(mount, ino, &folder) && folder && strcmp(name, XATTR_UIDVALIDITY) == 0)
+        return uidvalidity_text(mount, folder);
+    return NULL;
+}
+
+/* size 0 asks how long the answer is. */
+static void reply(fuse_req_t req, const char *bytes, size_t length, size_t size)
+{
+    if (!size)
+        fuse_reply_xattr(req, length);
+    else if (size < length)
+        fuse_reply_err(req, ERANGE);
+    else
+        fuse_reply_buf(req, bytes, length);
+}
+
+void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+    g_autofree char *value = value_of(fuse_req_userdata(req), ino, name);
+
+    if (value)
+        reply(req, value, strlen(value), size);
+    else
+        fuse_reply_err(req, ENODATA);
+}
+
+void xattr_list(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+    g_autofree char *uidvalidity = NULL;
+
+    if (inode_of(ino).kind == INODE_MESSAGE) {
+        reply(req, message_names, sizeof message_names, size);
+        return;
+    }
+    uidvalidity = value_of(fuse_req_userdata(req), ino, XATTR_UIDVALIDITY);
+    reply(req, folder_names, uidvalidity ? sizeof folder_names : 0, size);
+}

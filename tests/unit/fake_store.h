@@ -1,0 +1,378 @@
+/*
+ * fake_store.h: a MailStore that speaks to a FakeServer.
+ *
+ * It belongs to the engine thread. Answers come from the engine's context, never from within the
+ * call that asked; while the server is held none come at all.
+ */
+#pragma once
+
+#include "fake_server.h"
+
+typedef struct {
+    MailStore store;
+    FakeServer *server;
+    GQueue pending; /* FakeOp */
+    MailDone closed;
+    gpointer closed_data;
+} FakeStore;
+
+typedef struct {
+    FakeStore *store;
+    FakeKind kind;
+    char *folder;
+    MailFolderState known;
+    const MailSyncSink *sync_sink;
+    MailFolderSink folder_sink;
+    MailFetchSink fetch_sink;
+    uint32_t uidvalidity, uid;
+    MailRange *ranges;
+    size_t n_ranges;
+    uint64_t limit;
+    MailDone done;
+    gpointer data;
+    GSource *source;
+} FakeOp;
+
+/* --- the store: operations ---------------------------------------------------------------------
+ */
+
+static inline void fake_op_free(FakeOp *op)
+{
+    if (op->source) {
+        g_source_destroy(op->source);
+        g_source_unref(op->source);
+    }
+    g_free(op->folder);
+    g_free(op->ranges);
+    g_free(op);
+}
+
+static FakeFolder *fake_find(FakeServer *server, const char *name)
+{
+    for (guint i = 0; i < server->folders->len; i++) {
+        FakeFolder *folder = server->folders->pdata[i];
+        if (strcmp(folder->name, name) == 0)
+            return folder;
+    }
+    return NULL;
+}
+
+static GError *fake_failure(FakeOp *op)
+{
+    FakeServer *server = op->store->server;
+    if (server->good[op->kind]) {
+        server->good[op->kind]--;
+        return NULL;
+    }
+    if (!server->failures[op->kind])
+        return NULL;
+    server->failures[op->kind]--;
+    return g_error_new(MAIL_ERROR, server->failure[op->kind], "the fake server fails");
+}
+
+static GError *fake_run_list(FakeOp *op)
+{
+    FakeServer *server = op->store->server;
+    for (guint i = 0; i < server->folders->len; i++) {
+        const FakeFolder *folder = server->folders->pdata[i];
+        MailFolderInfo info = {folder->name, folder->delimiter, folder->attributes};
+        op->folder_sink(op->data, &info);
+    }
+    return NULL;
+}
+
+static void fake_tell_messages(const FakeOp *op, const FakeFolder *folder, uint64_t since)
+{
+    for (guint i = 0; i < folder->messages->len; i++) {
+        const FakeMessage *message = folder->messages->pdata[i];
+        MailMessage told = {.uid = message->uid,
+                            .has = MAIL_HAS_SIZE | MAIL_HAS_DATE | MAIL_HAS_FLAGS,
+                            .size = message->claimed,
+                            .date = message->date,
+                            .flags = message->flags};
+        if (message->modseq > since)
+            op->sync_sink->messages(op->data, &told, 1);
+    }
+}
+
+static void fake_tell_present(const FakeOp *op, const FakeFolder *folder)
+{
+    g_autoptr(GArray) uids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    for (guint i = 0; i < folder->messages->len; i++)
+        g_array_append_val(uids, ((FakeMessage *)folder->messages->pdata[i])->uid);
+    op->sync_sink->present(op->data, (const uint32_t *)(void *)uids->data, uids->len);
+}
+
+static void fake_tell_changes(const FakeOp *op, const FakeFolder *folder)
+{
+    fake_tell_messages(op, folder, op->known.modseq);
+    for (guint i = 0; i < folder->vanished->len; i++) {
+        uint32_t uid = g_array_index(folder->vanished, uint32_t, i);
+        MailUidRange range = {uid, uid};
+        op->sync_sink->vanished(op->data, &range, 1);
+    }
+}
+
+static GError *fake_run_sync(FakeOp *op)
+{
+    FakeServer *server = op->store->server;
+    FakeFolder *folder = fake_find(server, op->folder);
+    if (!folder)
+        return g_error_new(MAIL_ERROR, ENOENT, "no folder \"%s\"", op->folder);
+    MailFolderState state = {folder->uidvalidity, folder->uidnext,
+                             server->condstore ? folder->modseq : 0,
+                             folder->messages->len + (unsigned)folder->miscount};
+    if (op->known.uidvalidity != folder->uidvalidity) {
+        op->sync_sink->reset(op->data, folder->uidvalidity);
+        fake_tell_messages(op, folder, 0);
+    } else if (server->condstore && op->known.modseq) {
+        fake_tell_changes(op, folder);
+    } else {
+        server->compared++;
+        fake_tell_messages(op, folder, 0);
+        fake_tell_present(op, folder);
+    }
+    op->sync_sink->state(op->data, &state);
+    return NULL;
+}
+
+static GBytes *fake_section(const FakeMessage *message, MailSection section)
+{
+    switch (section) {
+    case MAIL_SECTION_HEADER:
+        return message->header;
+    case MAIL_SECTION_TEXT:
+        return message->text;
+    default:
+        return message->body;
+    }
+}
+
+static GBytes *fake_behind_cr(GBytes *whole, gsize offset, gsize length)
+{
+    GByteArray *bytes = g_byte_array_new();
+    g_byte_array_append(bytes, (const guint8 *)"\r", 1);
+    g_byte_array_append(bytes, (const guint8 *)g_bytes_get_data(whole, NULL) + offset,
+                        (guint)length);
+    return g_byte_array_free_to_bytes(bytes);
+}
+
+static GBytes *fake_stretch(const FakeServer *server, const FakeMessage *message,
+                            const MailRange *range)
+{
+    GBytes *whole = fake_section(message, range->section);
+    gsize size = g_bytes_get_size(whole);
+    if (!range->length)
+        return g_bytes_ref(whole);
+    if (server->endless && range->section == MAIL_SECTION_BODY && range->offset < server->endless)
+        return g_bytes_new_take(g_malloc0(range->length), range->length);
+    if (range->offset >= size)
+        return g_bytes_new(NULL, 0);
+    gsize length = MIN(range->length, size - range->offset);
+    if (server->surplus_cr && range->offset > 0 &&
+        ((const char *)g_bytes_get_data(whole, NULL))[range->offset] == '\n')
+        return fake_behind_cr(whole, range->offset, MIN(length, range->length - 1));
+    return g_bytes_new_from_bytes(whole, range->offset, length);
+}
+
+static bool fake_answers(const FakeServer *server, MailSection section)
+{
+    return !(server->only_header && section == MAIL_SECTION_TEXT) &&
+           !(server->only_text && section == MAIL_SECTION_HEADER);
+}
+
+static GError *fake_run_fetch(FakeOp *op)
+{
+    FakeServer *server = op->store->server;
+    const FakeFolder *folder = fake_find(server, op->folder);
+    const FakeMessage *message = NULL;
+    if (!folder)
+        return g_error_new(MAIL_ERROR, ENOENT, "no folder \"%s\"", op->folder);
+    if (op->uidvalidity != folder->uidvalidity)
+        return g_error_new(MAIL_ERROR, ESTALE, "another folder \"%s\"", op->folder);
+    for (guint i = 0; i < folder->messages->len; i++)
+        if (((FakeMessage *)folder->messages->pdata[i])->uid == op->uid)
+            message = folder->messages->pdata[i];
+    for (size_t i = 0; message && !message->lost && i < op->n_ranges; i++) {
+        g_autoptr(GBytes) bytes = fake_stretch(server, message, &op->ranges[i]);
+        if (!op->ranges[i].length && g_bytes_get_size(bytes) > op->limit)
+            return g_error_new(MAIL_ERROR, EFBIG, "too long");
+        if (fake_answers(server, op->ranges[i].section))
+            op->fetch_sink(op->data, op->uid, &op->ranges[i], bytes);
+        if (server->cut) {
+            server->cut--;
+            return g_error_new(MAIL_ERROR, ENOTCONN, "the connection broke");
+        }
+    }
+    return NULL;
+}
+
+static gboolean fake_run(gpointer data)
+{
+    FakeOp *op = data;
+    FakeServer *server = op->store->server;
+    g_autoptr(GError) error = NULL;
+    fake_lock(server);
+    if (server->held) {
+        fake_unlock(server);
+        return G_SOURCE_CONTINUE;
+    }
+    error = fake_failure(op);
+    if (!error && op->kind == FAKE_LIST)
+        error = fake_run_list(op);
+    else if (!error && op->kind == FAKE_SYNC)
+        error = fake_run_sync(op);
+    else if (!error)
+        error = fake_run_fetch(op);
+    fake_unlock(server);
+    g_queue_remove(&op->store->pending, op);
+    op->done(op->data, error);
+    fake_op_free(op);
+    return G_SOURCE_REMOVE;
+}
+
+static MailOp *fake_begin(MailStore *store, FakeKind kind, MailDone done, gpointer data,
+                          FakeOp **made)
+{
+    FakeOp *op = g_new0(FakeOp, 1);
+    op->store = (FakeStore *)store;
+    op->kind = kind;
+    op->done = done;
+    op->data = data;
+    op->source = g_timeout_source_new(FAKE_MILLIS);
+    g_source_set_callback(op->source, fake_run, op, NULL);
+    g_source_attach(op->source, g_main_context_get_thread_default());
+    g_queue_push_tail(&op->store->pending, op);
+    *made = op;
+    return (MailOp *)op;
+}
+
+static void fake_note_start(FakeServer *server, FakeKind kind)
+{
+    fake_lock(server);
+    server->started[kind]++;
+    fake_unlock(server);
+}
+
+static MailOp *fake_list(MailStore *store, MailFolderSink sink, MailDone done, gpointer data)
+{
+    FakeOp *op;
+    MailOp *begun = fake_begin(store, FAKE_LIST, done, data, &op);
+    op->folder_sink = sink;
+    fake_note_start(op->store->server, FAKE_LIST);
+    return begun;
+}
+
+static MailOp *fake_sync(MailStore *store, const char *folder, const MailFolderState *known,
+                         const MailSyncSink *sink, MailDone done, gpointer data)
+{
+    FakeOp *op;
+    MailOp *begun = fake_begin(store, FAKE_SYNC, done, data, &op);
+    op->folder = g_strdup(folder);
+    op->known = *known;
+    op->sync_sink = sink;
+    fake_note_start(op->store->server, FAKE_SYNC);
+    return begun;
+}
+
+static MailOp *fake_fetch(MailStore *store, const MailFetch *fetch, MailFetchSink sink,
+                          MailDone done, gpointer data)
+{
+    FakeOp *op;
+    MailOp *begun = fake_begin(store, FAKE_FETCH, done, data, &op);
+    op->folder = g_strdup(fetch->folder);
+    op->uidvalidity = fetch->uidvalidity;
+    op->uid = fetch->uids[0];
+    op->ranges = g_memdup2(fetch->ranges, fetch->n_ranges * sizeof *fetch->ranges);
+    op->n_ranges = fetch->n_ranges;
+    op->limit = fetch->limit;
+    op->fetch_sink = sink;
+    fake_lock(op->store->server);
+    for (size_t i = 0; i < fetch->n_ranges; i++) {
+        FakeAsk ask = {op->uid, fetch->ranges[i]};
+        g_array_append_val(op->store->server->asked, ask);
+    }
+    fake_unlock(op->store->server);
+    fake_note_start(op->store->server, FAKE_FETCH);
+    return begun;
+}
+
+static void fake_cancel(MailStore *store, MailOp *op)
+{
+    g_queue_remove(&((FakeStore *)store)->pending, op);
+    fake_op_free((FakeOp *)op);
+}
+
+static unsigned fake_features(MailStore *store)
+{
+    (void)store;
+    return MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS;
+}
+
+static bool fake_quota(MailStore *store, MailQuota *quota)
+{
+    FakeServer *server = ((FakeStore *)store)->server;
+    fake_lock(server);
+    *quota = server->quota;
+    bool have = server->have_quota;
+    fake_unlock(server);
+    return have;
+}
+
+static void fake_describe(MailStore *store, GString *text)
+{
+    (void)store;
+    g_string_append(text, "server: fake\n");
+}
+
+static gboolean fake_close_now(gpointer data)
+{
+    FakeStore *store = data;
+    g_autoptr(GError) error = g_error_new(MAIL_ERROR, ECANCELED, "the store was closed");
+    for (FakeOp *op; (op = g_queue_pop_head(&store->pending));) {
+        op->done(op->data, error);
+        fake_op_free(op);
+    }
+    store->closed(store->closed_data, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+static void fake_close(MailStore *base, MailDone done, gpointer data)
+{
+    FakeStore *store = (FakeStore *)base;
+    g_autoptr(GSource) source = g_idle_source_new();
+    store->closed = done;
+    store->closed_data = data;
+    g_source_set_callback(source, fake_close_now, store, NULL);
+    g_source_attach(source, g_main_context_get_thread_default());
+}
+
+static void fake_free(MailStore *base)
+{
+    FakeStore *store = (FakeStore *)base;
+    for (FakeOp *op; (op = g_queue_pop_head(&store->pending));)
+        fake_op_free(op);
+    g_free(store);
+}
+
+static const MailStoreClass fake_class = {
+    .list = fake_list,
+    .sync = fake_sync,
+    .fetch = fake_fetch,
+    .cancel = fake_cancel,
+    .features = fake_features,
+    .quota = fake_quota,
+    .describe = fake_describe,
+    .close = fake_close,
+    .free = fake_free,
+};
+
+/* The mount frees it. */
+static G_GNUC_UNUSED MailStore *fake_store_new(FakeServer *server)
+{
+    FakeStore *store = g_new0(FakeStore, 1);
+    store->store.klass = &fake_class;
+    store->server = server;
+    g_queue_init(&store->pending);
+    return &store->store;
+}

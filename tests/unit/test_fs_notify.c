@@ -1,0 +1,203 @@
+#include "fs_harness.h"
+
+/* A session that nobody is behind, and a notifier of its own. */
+static Fs *begin(void **state)
+{
+    FakeServer *server = fake_server_new();
+    Fs *fs = fs_mount(server, *state);
+    notifier_stop(fs->mount.notifier);
+    g_ptr_array_set_size(fs->notes, 0);
+    return fs;
+}
+
+static void end(Fs *fs)
+{
+    FakeServer *server = fs->server;
+    fs_unmount(fs);
+    fake_server_free(server);
+}
+
+/* "inode 5 0+0; entry 5 name; deleted 5 6 name; " with all that was told, in order. */
+static char *told(Fs *fs)
+{
+    GString *text = g_string_new(NULL);
+    pthread_mutex_lock(&fs->lock);
+    for (guint i = 0; i < fs->notes->len; i++) {
+        const char *bytes = g_bytes_get_data(fs->notes->pdata[i], NULL);
+        struct fuse_out_header header;
+        struct fuse_notify_inval_inode_out inode;
+        struct fuse_notify_inval_entry_out entry;
+        struct fuse_notify_delete_out gone;
+        memcpy(&header, bytes, sizeof header);
+        bytes += sizeof header;
+        switch (header.error) {
+        case FUSE_NOTIFY_INVAL_INODE:
+            memcpy(&inode, bytes, sizeof inode);
+            g_string_append_printf(text, "inode %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT "; ",
+                                   (guint64)inode.ino, (gint64)inode.off);
+            break;
+        case FUSE_NOTIFY_INVAL_ENTRY:
+            memcpy(&entry, bytes, sizeof entry);
+            g_string_append_printf(text, "entry %" G_GUINT64_FORMAT " %s; ", (guint64)entry.parent,
+                                   bytes + sizeof entry);
+            break;
+        case FUSE_NOTIFY_DELETE:
+            memcpy(&gone, bytes, sizeof gone);
+            g_string_append_printf(text, "deleted %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %s; ",
+                                   (guint64)gone.parent, (guint64)gone.child, bytes + sizeof gone);
+            break;
+        default:
+            g_string_append_printf(text, "%d; ", header.error);
+        }
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return g_string_free(text, FALSE);
+}
+
+static void await_notes(Fs *fs, guint n)
+{
+    struct timespec until = fs_deadline();
+    int error = 0;
+    pthread_mutex_lock(&fs->lock);
+    while (fs->notes->len < n && !error)
+        error = pthread_cond_timedwait(&fs->changed, &fs->lock, &until);
+    pthread_mutex_unlock(&fs->lock);
+    assert_int_equal(error, 0);
+}
+
+static void test_in_order(void **state)
+{
+    Fs *fs = begin(state);
+    Notifier *notifier = notifier_new();
+    notifier_start(notifier, fs->session);
+    notify_inode(notifier, 5);
+    notify_entry(notifier, 1, "INBOX");
+    notify_deleted(notifier, 7, 8, "20261122-190507-17.eml");
+    notify_inode(notifier, UINT64_MAX);
+    await_notes(fs, 4);
+    notifier_stop(notifier);
+    notifier_free(notifier);
+    g_autofree char *text = told(fs);
+    assert_string_equal(text, "inode 5 0; entry 1 INBOX; deleted 7 8 20261122-190507-17.eml; "
+                              "inode 18446744073709551615 0; ");
+    end(fs);
+}
+
+/* The attributes are forgotten when the call returns; the pages may take their time. */
+static void test_size_is_told_at_once(void **state)
+{
+    Fs *fs = begin(state);
+    Notifier *notifier = notifier_new();
+    notifier_start(notifier, fs->session);
+    notify_size(notifier, 5);
+    pthread_mutex_lock(&fs->lock);
+    guint n = fs->notes->len;
+    pthread_mutex_unlock(&fs->lock);
+    assert_true(n >= 1);
+    await_notes(fs, 2);
+    notifier_stop(notifier);
+    notifier_free(notifier);
+    g_autofree char *text = told(fs);
+    assert_string_equal(text, "inode 5 -1; inode 5 0; ");
+    end(fs);
+}
+
+static void test_nothing_ahead_of_the_start(void **state)
+{
+    Fs *fs = begin(state);
+    Notifier *notifier = notifier_new();
+    notify_inode(notifier, 1);
+    notify_size(notifier, 1);
+    notify_entry(notifier, 1, "a");
+    notify_deleted(notifier, 1, 2, "a");
+    notifier_start(notifier, fs->session);
+    notify_inode(notifier, 3);
+    await_notes(fs, 1);
+    notifier_stop(notifier);
+    notifier_free(notifier);
+    g_autofree char *text = told(fs);
+    assert_string_equal(text, "inode 3 0; ");
+    end(fs);
+}
+
+static void test_nothing_behind_the_end(void **state)
+{
+    Fs *fs = begin(state);
+    Notifier *notifier = notifier_new();
+    notifier_start(notifier, fs->session);
+    notifier_stop(notifier);
+    notify_inode(notifier, 1);
+    notify_size(notifier, 1);
+    notify_entry(notifier, 1, "a");
+    notify_deleted(notifier, 1, 2, "a");
+    notifier_stop(notifier);
+    notifier_free(notifier);
+    g_autofree char *text = told(fs);
+    assert_string_equal(text, "");
+    end(fs);
+}
+
+static void test_never_started(void **state)
+{
+    (void)state;
+    Notifier *notifier = notifier_new();
+    notify_inode(notifier, 1);
+    notifier_stop(notifier);
+    notifier_free(notifier);
+    notifier_free(NULL);
+}
+
+enum { POSTERS = 4, EACH = 500 };
+
+static gpointer post_many(gpointer notifier)
+{
+    for (uint64_t i = 1; i <= EACH; i++)
+        notify_inode(notifier, i);
+    return NULL;
+}
+
+static void test_from_many_threads(void **state)
+{
+    Fs *fs = begin(state);
+    Notifier *notifier = notifier_new();
+    GThread *threads[POSTERS];
+    notifier_start(notifier, fs->session);
+    for (int i = 0; i < POSTERS; i++)
+        threads[i] = g_thread_new("poster", post_many, notifier);
+    for (int i = 0; i < POSTERS; i++)
+        g_thread_join(threads[i]);
+    await_notes(fs, POSTERS * EACH);
+    notifier_stop(notifier);
+    notifier_free(notifier);
+    assert_int_equal(fs->notes->len, POSTERS * EACH);
+    end(fs);
+}
+
+/* The end comes while others post: it does not hang, and what is left over is freed. */
+static void test_stopped_while_others_post(void **state)
+{
+    Fs *fs = begin(state);
+    for (int i = 0; i < 20; i++) {
+        Notifier *notifier = notifier_new();
+        notifier_start(notifier, fs->session);
+        GThread *thread = g_thread_new("poster", post_many, notifier);
+        notifier_stop(notifier);
+        g_thread_join(thread);
+        notifier_free(notifier);
+    }
+    end(fs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_IN_DIRECTORY(test_in_order),
+        TEST_IN_DIRECTORY(test_size_is_told_at_once),
+        TEST_IN_DIRECTORY(test_nothing_ahead_of_the_start),
+        TEST_IN_DIRECTORY(test_nothing_behind_the_end),
+        TEST_IN_DIRECTORY(test_never_started),
+        TEST_IN_DIRECTORY(test_from_many_threads),
+        TEST_IN_DIRECTORY(test_stopped_while_others_post),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
