@@ -1,0 +1,197 @@
+"""What changed on the server, while the mount was away or there: seen, and at no more than its cost."""
+import datetime
+import os
+import unittest
+
+from support import UTC, Mount, Server, sha256, wait_for
+
+DATE = datetime.datetime(2025, 1, 1, 12, 0, 0, tzinfo=UTC)
+
+
+def metadata(commands):
+    """The UID FETCH commands that ask for what a listing shows."""
+    return [command.line for command in commands if command.name == "UID FETCH" and "RFC822.SIZE" in command.line]
+
+
+class Resync:
+    """
+    What changed while the mount was away, or is there: the same outcome with every set of
+    capabilities, and no more asked for than the server's capabilities make necessary.
+    """
+    without = ()
+    all_flags = False  # whether the server has to be asked for all flags, to see which changed
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(*(word for name in cls.without for word in ("--without", name)))
+        cls.addClassCleanup(cls.server.remove)
+        with cls.server.mailbox() as mailbox:
+            words = mailbox.imap.capability()[1][-1].decode().upper().split()
+            assert not set(words) & set(cls.without), words
+            mailbox.create("Quiet")
+            for number in range(5):
+                mailbox.append("Quiet", b"Subject: quiet %d\r\n\r\nkept\r\n" % number, DATE)
+
+    def setUp(self):
+        with self.server.mailbox() as mailbox:
+            mailbox.create(self.id())
+            self.uids = [mailbox.append(self.id(), self.text(number), DATE + datetime.timedelta(minutes=number))
+                         for number in range(30)]
+
+    @staticmethod
+    def text(number):
+        """Of message number so."""
+        return b"Subject: number %d\r\n\r\n%s" % (number, b"line of text\r\n" * number)
+
+    def state(self, mount):
+        """{UID: (flags, size, sha256)} as the mount shows it."""
+        return {uid: (set(mount.xattr(path, "user.mail.flags").split()) - {"\\Recent"}, path.stat().st_size, sha256(path))
+                for uid, path in mount.messages(self.id()).items()}
+
+    def truth(self):
+        """The same by imaplib."""
+        with self.server.mailbox() as mailbox:
+            texts = mailbox.fetch_all(self.id())
+            return {uid: (set(mailbox.describe(self.id(), uid)["flags"]) - {"\\Recent"}, len(text), sha256(text))
+                    for uid, text in texts.items()}
+
+    def change(self):
+        """Another client delivers 3, deletes 2 and changes the flags of 4; returns the new UIDs."""
+        with self.server.mailbox() as mailbox:
+            new = [mailbox.append(self.id(), self.text(100 + number), DATE, ["\\Flagged"]) for number in range(3)]
+            mailbox.expunge(self.id(), self.uids[3])
+            mailbox.expunge(self.id(), self.uids[20])
+            mailbox.store(self.id(), self.uids[5], "+FLAGS", "\\Answered", "work")
+            mailbox.store(self.id(), self.uids[6], "FLAGS", "\\Seen")
+            mailbox.store(self.id(), self.uids[7], "+FLAGS", "\\Flagged")
+            mailbox.store(self.id(), self.uids[7], "-FLAGS", "\\Flagged")
+            mailbox.store(self.id(), new[0], "+FLAGS", "\\Seen")
+        return new
+
+    def check_cost(self, mark, new):
+        """Only the new messages were listed and fetched, and nothing else was."""
+        commands = self.server.commands(mark)
+        self.assertEqual([line.split(" ", 3)[3] for line in metadata(commands)],
+                         [f"{new[0]}:* (FLAGS INTERNALDATE RFC822.SIZE)"])
+        texts = [command.line.split()[3] for command in commands if "BODY" in command.line]
+        self.assertEqual(sorted(texts), sorted(map(str, new)))
+        others = [command.line for command in commands if command.name == "UID FETCH" and
+                  "BODY" not in command.line and "RFC822.SIZE" not in command.line]
+        if not self.all_flags:
+            self.assertFalse([line for line in others if "FLAGS" in line and "CHANGEDSINCE" not in line], others)
+        if not self.without:
+            self.assertEqual(others, [])
+
+    def test_changes_while_it_was_away(self):
+        with Mount(self.server) as mount:
+            self.assertEqual(self.state(mount), self.truth())
+            mount.stop()
+            new = self.change()
+            mark = self.server.mark()
+            mount.start()
+            self.assertEqual(self.state(mount), self.truth())
+            self.check_cost(mark, new)
+
+    def test_changes_while_it_is_there(self):
+        with Mount(self.server, "refresh=1") as mount:
+            self.assertEqual(self.state(mount), self.truth())
+            mark = self.server.mark()
+            new = self.change()
+            wait_for(lambda: new[-1] in mount.messages(self.id()), "the new messages")
+            wait_for(lambda: self.state(mount) == self.truth(), "all changes")
+            self.check_cost(mark, new)
+
+    def test_nothing_changed(self):
+        with Mount(self.server) as mount:
+            names = {name: sorted(os.listdir(mount / name)) for name in ("Quiet", self.id())}
+            mount.stop()
+            mark = self.server.mark()
+            mount.start()
+            self.assertEqual({name: sorted(os.listdir(mount / name)) for name in ("Quiet", self.id())}, names)
+            commands = self.server.commands(mark)
+            self.assertEqual(metadata(commands), [])
+            self.assertEqual(self.server.fetched(mark), [])
+            if not self.all_flags:
+                self.assertEqual([command for command in commands if "FETCH" in command.name], [])
+
+    def test_all_deleted(self):
+        with Mount(self.server) as mount:
+            self.assertEqual(len(self.state(mount)), 30)
+            mount.stop()
+            with self.server.mailbox() as mailbox:
+                for uid in self.uids:
+                    mailbox.expunge(self.id(), uid)
+            mount.start()
+            self.assertEqual(mount.messages(self.id()), {})
+            mount.stop()
+            with self.server.mailbox() as mailbox:
+                new = mailbox.append(self.id(), self.text(7), DATE)
+            mount.start()
+            self.assertEqual(list(mount.messages(self.id())), [new])
+
+    def test_a_folder_made_anew(self):
+        """Other mail under the same UIDs and names: another UIDVALIDITY."""
+        with Mount(self.server, "refresh=1") as mount:
+            paths = mount.messages(self.id())
+            path = paths[self.uids[0]]
+            self.assertEqual(path.read_bytes(), self.text(0))
+            inode = path.stat().st_ino
+            validity = mount.xattr(mount / self.id(), "user.mail.uidvalidity")
+            with open(path, "rb", buffering=0) as old:
+                self.make_anew(b"of the second folder")
+                wait_for(lambda: mount.xattr(mount / self.id(), "user.mail.uidvalidity") != validity or
+                         not os.listdir(mount / self.id()), "the new folder")
+                self.assertEqual(mount.messages(self.id()), paths)
+                for number, file in enumerate(paths.values()):
+                    self.assertIn(b"of the second folder, %d" % number, file.read_bytes())
+                self.assertNotEqual(path.stat().st_ino, inode)
+                try:
+                    self.assertIn(os.pread(old.fileno(), 1000, 0), (self.text(0), b""))
+                except OSError:
+                    pass  # whoever had the old message open may not read the new one's bytes
+            mount.stop()
+            self.make_anew(b"of the third folder")
+            mount.start()
+            self.assertEqual(mount.messages(self.id()), paths)
+            for number, file in enumerate(paths.values()):
+                self.assertIn(b"of the third folder, %d" % number, file.read_bytes())
+
+    def make_anew(self, text):
+        """Deletes the folder and makes it again, with other mail at the same times."""
+        with self.server.mailbox() as mailbox:
+            mailbox.delete(self.id())
+            mailbox.create(self.id())
+            uids = [mailbox.append(self.id(), b"Subject: anew\r\n\r\n%s, %d\r\n" % (text, number),
+                                   DATE + datetime.timedelta(minutes=number)) for number in range(30)]
+        self.assertEqual(uids, self.uids)
+
+
+class QresyncTest(Resync, unittest.TestCase):
+    """With all that Dovecot has."""
+
+
+class CondstoreTest(Resync, unittest.TestCase):
+    """Flags by MODSEQ, and what is gone by the count."""
+    without = ("QRESYNC",)
+
+
+class PlainTest(Resync, unittest.TestCase):
+    """All UIDs and flags are compared."""
+    without = ("CONDSTORE", "QRESYNC")
+    all_flags = True
+
+
+class BareTest(Resync, unittest.TestCase):
+    """Little more than IMAP4rev1."""
+    without = ("CONDSTORE", "QRESYNC", "ENABLE", "ESEARCH", "LITERAL+", "SASL-IR", "NAMESPACE", "ID", "UIDPLUS",
+               "UNSELECT", "LIST-EXTENDED", "LIST-STATUS")
+    all_flags = True
+
+
+class CondstoreWithoutEsearchTest(Resync, unittest.TestCase):
+    """What is gone is found by FETCH, as there is no ESEARCH."""
+    without = ("QRESYNC", "ESEARCH")
+
+
+if __name__ == "__main__":
+    unittest.main()
