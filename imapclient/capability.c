@@ -34,7 +34,7 @@ static void read_one(ImapCapabilities *caps, const char *text)
         g_ptr_array_add(caps->auth, g_strdup(name + strlen("AUTH=")));
         return;
     }
-    /* By RFC 9208 the resources are named, and some servers leave the plain name out. */
+    /* By RFC 9208 the resources are named besides; either says that there are quotas. */
     if (g_str_has_prefix(name, "QUOTA=RES-"))
         caps->bits |= IMAP_CAP_QUOTA;
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
