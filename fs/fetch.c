@@ -37,10 +37,12 @@ typedef struct {
     GQueue waiting; /* Request */
     MailOp *op;
     Asking asking;
-    uint64_t sized; /* how far sizing has come */
-    bool sized_cr;  /* and that the byte ahead of there is a CR (see ReadAhead) */
-    GBytes *joined; /* HEADER and TEXT, while BODY[] is asked to decide */
-    GArray *parts;  /* Part: what the fetch under way has brought */
+    uint64_t sized;       /* how far sizing has come */
+    bool sized_cr;        /* and that the byte ahead of there is a CR (see ReadAhead) */
+    GBytes *joined;       /* HEADER and TEXT, while BODY[] is asked to decide */
+    GArray *parts;        /* Part: what the fetch under way has brought */
+    MailRange text_probe; /* what was asked for besides a stretch of TEXT; length 0: nothing */
+    bool adds_up;         /* HEADER and TEXT together are as long as the message: that was seen */
     ReadAhead ahead;
     GList idle_link;
     bool idle;
@@ -148,25 +150,36 @@ static void conclude_text(Flight *flight, int code, const char *text)
 /* --- asking -------------------------------------------------------------------------------------
  */
 
-static const Part *find_part(const Flight *flight, MailSection section)
+static bool is_text_probe(const Flight *flight, const MailRange *range)
+{
+    return flight->text_probe.length && range->section == MAIL_SECTION_TEXT &&
+           range->offset == flight->text_probe.offset;
+}
+
+static const Part *find(const Flight *flight, MailSection section, bool text_probe)
 {
     for (guint i = 0; i < flight->parts->len; i++) {
         const Part *part = &g_array_index(flight->parts, Part, i);
-        if (part->asked.section == section)
+        if (part->asked.section == section && is_text_probe(flight, &part->asked) == text_probe)
             return part;
     }
     return NULL;
 }
 
-/* No section is asked for twice. What a server sends once more is not kept, or it could send
- * without an end. */
+static const Part *find_part(const Flight *flight, MailSection section)
+{
+    return find(flight, section, false);
+}
+
+/* Nothing is asked for twice. What a server sends once more is not kept, or it could send without
+ * an end. */
 static void take_part(gpointer data, uint32_t uid, const MailRange *asked, GBytes *bytes)
 {
     Flight *flight = data;
     Part part = {*asked, NULL};
 
     (void)uid;
-    if (find_part(flight, asked->section))
+    if (find(flight, asked->section, is_text_probe(flight, asked)))
         return;
     part.bytes = g_bytes_ref(bytes);
     g_array_append_val(flight->parts, part);
@@ -216,6 +229,7 @@ static void begin_sizing(Flight *flight)
 
 static void ask_sizing(Flight *flight)
 {
+    flight->text_probe.length = 0;
     if (flight->asking != ASK_SIZING)
         begin_sizing(flight);
     if (flight->sized > SIZE_AT_MOST) {
@@ -231,6 +245,7 @@ static void ask_decide(Flight *flight)
     MailRange range = {MAIL_SECTION_BODY, 0, 0};
 
     flight->asking = ASK_DECIDE;
+    flight->text_probe.length = 0;
     ask(flight, &range, 1);
 }
 
@@ -250,6 +265,25 @@ static void refuse_first(Flight *flight, int code, const char *text)
     resume_first(flight, error);
 }
 
+/*
+ * That BODY[] is as long as was claimed does not say that HEADER and TEXT are: before the first
+ * stretch of TEXT is believed, its end is looked at too, by the same command.
+ */
+static size_t add_text_probe(Flight *flight, const CatalogMessage *message, MailRange *ranges,
+                             size_t n)
+{
+    uint64_t text_length = message->size - MIN(message->header_length, message->size);
+
+    flight->text_probe.length = 0;
+    if (flight->adds_up || n != 1 || ranges[0].section != MAIL_SECTION_TEXT || !ranges[0].length ||
+        ranges[0].offset + ranges[0].length >= text_length)
+        return n;
+    flight->text_probe = (MailRange){MAIL_SECTION_TEXT, text_length - FETCH_PROBE_GOOD,
+                                     FETCH_PROBE_GOOD + 1};
+    ranges[n] = flight->text_probe;
+    return n + 1;
+}
+
 /* Asks for what the head of the queue needs; false: it needed nothing, and was resumed. */
 static bool start_first(Flight *flight, const CatalogMessage *message)
 {
@@ -265,7 +299,7 @@ static bool start_first(Flight *flight, const CatalogMessage *message)
                        (uint64_t)request->offset, request->size, &flight->ahead, ranges, &n)) {
     case PLAN_RANGES:
         flight->asking = ASK_PLANNED;
-        ask(flight, ranges, n);
+        ask(flight, ranges, add_text_probe(flight, message, ranges, n));
         return true;
     case PLAN_SIZING:
         ask_sizing(flight);
@@ -437,18 +471,23 @@ static bool take_long(Flight *flight, const CatalogMessage *message)
     const Part *header = find_part(flight, MAIL_SECTION_HEADER);
     const Part *text = find_part(flight, MAIL_SECTION_TEXT);
     const Part *body = find_part(flight, MAIL_SECTION_BODY);
+    const Part *end = find(flight, MAIL_SECTION_TEXT, true);
     uint32_t header_length = header ? (uint32_t)g_bytes_get_size(header->bytes)
                                     : message->header_length;
     bool fits = !header || header_length > 0;
 
     if (text && !header && !header_length)
         return false; /* nobody knows where it begins */
+    if (flight->text_probe.length && !end)
+        return false; /* nor whether it is the right one */
     if (header) {
         if (!message->header_length)
             content_drop(mount->content, flight->folder, flight->uid);
         put(flight, 0, header->bytes);
         catalog_put_header_length(mount->catalog, flight->folder, flight->uid, header_length);
     }
+    if (end)
+        flight->adds_up = fits = g_bytes_get_size(end->bytes) == FETCH_PROBE_GOOD;
     if (fits && text) {
         uint64_t offset = header_length + text->asked.offset;
         if (is_doubtful(flight, text, offset))

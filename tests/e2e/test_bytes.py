@@ -8,8 +8,7 @@ import re
 import subprocess
 import unittest
 
-from corpus import BLOCK, DROPPED, MAIL, message
-from relay import Relay
+from corpus import BLOCK, DROPPED, MAIL
 from support import UTC, Mount, Server, run, sha256, temporary_folder
 
 
@@ -212,67 +211,6 @@ class BytesTest(unittest.TestCase):
             self.assertEqual(total - (mount / "Edge").stat().st_size, sum(sizes.values()))
             blocks = int(run("du", "-s", "-B512", mount / "Edge").split()[0])
             self.assertEqual(blocks, sum((size + 511) // 512 for size in sizes.values()))
-
-
-class Liar(Relay):
-    """A server with messages of the lengths {length: claim}, whose claims are put in on their way."""
-
-    def __init__(self, claims):
-        self.server = Server(rawlog=False)
-        super().__init__(self.server.ports["imap"],
-                         lambda line: re.sub(rb"RFC822.SIZE (\d+)", lambda size: b"RFC822.SIZE %d" % claims[int(size[1])],
-                                             line))
-        self.texts = {length: message(length) for length in claims}
-        with self.server.mailbox() as mailbox:
-            for text in self.texts.values():
-                mailbox.append("INBOX", text)
-
-    def __exit__(self, *error):
-        super().__exit__(*error)
-        self.server.remove()
-
-    def files(self, mount):
-        """{length: path}"""
-        return dict(zip(self.texts, (path for _, path in sorted(mount.messages().items()))))
-
-
-class LyingServerTest(unittest.TestCase):
-    """A server that claims other sizes than its messages have: on their way, the sizes are changed."""
-
-    def check(self, claims):
-        """Messages of the lengths {length: claim}: each file has all its bytes, whatever was claimed."""
-        with Liar(claims) as liar, Mount(liar.server, "tls=off", url=liar.url()) as mount:
-            files = liar.files(mount)
-            self.assertEqual([path.stat().st_size for path in files.values()], list(claims.values()))
-            for length, path in files.items():
-                with open(path, "rb", buffering=0) as file:
-                    # Who has it open may go by its size: that is the true one from then on.
-                    self.assertEqual(os.fstat(file.fileno()).st_size, length)
-                    with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
-                        self.assertEqual(sha256(bytes(mapped)), sha256(liar.texts[length]))
-                    self.assertEqual(os.pread(file.fileno(), 100, length - 50), liar.texts[length][-50:])
-                self.assertEqual((path.stat().st_size, sha256(path)), (length, sha256(liar.texts[length])))
-            run("tar", "-C", mount.point, "-cf", mount.folder / "mail.tar", "INBOX")
-            run("tar", "-C", mount.point, "-df", mount.folder / "mail.tar")
-            mount.remount()
-            for length, path in files.items():
-                self.assertEqual((path.stat().st_size, sha256(path)), (length, sha256(liar.texts[length])))
-
-    def test_small_messages(self):
-        self.check({500: 400, 600: 900, 700: 700, 1000: 0, 1100: 70000, BLOCK: BLOCK + 1})
-
-    def test_long_messages(self):
-        self.check({70000: 300, 200000: 150000, 210000: 270000, 2 * BLOCK: 2 * BLOCK - 1, 3 * BLOCK: 3 * BLOCK + 1,
-                    2500000: 100000, 100000: 2500000})
-
-    def test_a_liar_who_told_the_truth_at_first(self):
-        """Its word is taken after a while; who reads on must get every byte all the same."""
-        claims = {**{length: length for length in range(300, 340)},
-                  1200: 1100, 1300: 1400, 5000: 3000, 6000: 9000, 180000: 170000, 190000: 200000, 70001: 1}
-        with Liar(claims) as liar, Mount(liar.server, "tls=off", url=liar.url()) as mount:
-            for length, path in liar.files(mount).items():
-                self.assertEqual(sha256(subprocess.check_output(["cat", path])), sha256(liar.texts[length]), length)
-                self.assertEqual((path.stat().st_size, sha256(path)), (length, sha256(liar.texts[length])))
 
 
 if __name__ == "__main__":

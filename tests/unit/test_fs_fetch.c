@@ -46,7 +46,7 @@ static void test_header_of_a_long_one(void **state)
     fake_assert_asked(scene.server, "1:H 1:B2100150+3");
     fake_forget(scene.server);
     assert_true(fs_reads(scene.fs, ino, 0, 16384, end));
-    fake_assert_asked(scene.server, "1:T0+62536");
+    fake_assert_asked(scene.server, "1:T0+62536 1:T2097150+3");
     scene_end(&scene);
 }
 

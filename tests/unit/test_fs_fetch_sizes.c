@@ -52,6 +52,8 @@ static const Lie lies[] = {
     {300, 2 * MIB, 1000, true, 200, 2 * MIB},
     {300, 2 * MIB, 2 * MIB, true, 200, 100},
     {300, 2 * MIB, 2 * MIB + 300, true, 200, 100},
+    {300, 2 * MIB, 2 * MIB + 300, true, 300, 2 * MIB + 1},
+    {300, 2 * MIB, 2 * MIB + 300, true, 299, 2 * MIB},
 };
 
 static FakeMessage *add_lie(Scene *scene, uint32_t uid, const Lie *lie)
