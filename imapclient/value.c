@@ -1,5 +1,7 @@
 #include "value.h"
 
+#include "limits.h"
+
 #include <string.h>
 
 const ImapValue *imap_value_item(const ImapValue *value, size_t i)
@@ -150,7 +152,8 @@ bool imap_value_date(const ImapValue *value, int64_t *seconds)
 char *imap_value_flags(const ImapValue *value)
 {
     GString *flags = g_string_new(NULL);
-    for (size_t i = 0; i < imap_value_count(value); i++) {
+    size_t n = MIN(imap_value_count(value), IMAP_MAX_FLAGS);
+    for (size_t i = 0; i < n; i++) {
         const ImapValue *flag = &value->items[i];
         if (flag->kind != IMAP_ATOM || imap_value_is(flag, "\\Recent"))
             continue;
