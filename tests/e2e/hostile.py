@@ -329,7 +329,8 @@ class Session:
         highest = max([message.uid for message in self.folder.messages], default=0)
         wanted = numbered(command.line.split(b" ")[2], highest)
         items = fetch_items(command.line)
-        return [(number, message, [(b"UID", b"%d" % message.uid)] + [message.item(name) for name in items if name != b"UID"])
+        return [(number, message, [(b"UID", b"%d" % message.uid)] +
+                 [message.item(name) for name in items if name != b"UID"])
                 for number, message in enumerate(self.folder.messages, 1) if wanted(message.uid)]
 
     def _do_fetch(self, command):
@@ -465,7 +466,8 @@ class Certificates:
         self.folder = temporary_folder()
         for authority in ("ca", "other"):
             self._key(authority)
-            self._openssl("req", "-x509", "-new", "-key", f"{authority}.key", "-subj", f"/CN=test {authority}", "-days", "2",
+            self._openssl("req", "-x509", "-new", "-key", f"{authority}.key", "-subj", f"/CN=test {authority}",
+                          "-days", "2",
                           "-out", f"{authority}.pem")
         for name, host in self.names.items():
             self._key(name)
@@ -490,7 +492,8 @@ class Certificates:
         (self.folder / f"{name}.ext").write_text(f"subjectAltName=DNS:{host}\n")
         subject = ["-subj", f"/CN={host}"]
         if name == "self-signed":
-            self._openssl("req", "-x509", "-new", "-key", f"{name}.key", *subject, "-addext", f"subjectAltName=DNS:{host}",
+            self._openssl("req", "-x509", "-new", "-key", f"{name}.key", *subject, "-addext",
+                          f"subjectAltName=DNS:{host}",
                           "-days", "2", "-out", f"{name}.pem")
             return
         self._openssl("req", "-new", "-key", f"{name}.key", *subject, "-out", f"{name}.csr")
@@ -499,7 +502,8 @@ class Certificates:
             return
         authority = "other" if name == "unknown" else "ca"
         self._openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key",
-                      "-set_serial", str(len(os.listdir(self.folder)) + 1), "-days", "2", "-extfile", f"{name}.ext", "-out",
+                      "-set_serial", str(len(os.listdir(self.folder)) + 1), "-days", "2", "-extfile", f"{name}.ext",
+                      "-out",
                       f"{name}.pem")
 
     def _sign_expired(self, name):
@@ -508,8 +512,10 @@ class Certificates:
             "[ca]\ndefault_ca = d\n[d]\ndatabase = index.txt\nnew_certs_dir = .\nrand_serial = yes\n"
             "default_md = sha256\npolicy = p\nunique_subject = no\n[p]\ncommonName = supplied\n")
         (self.folder / "index.txt").touch()
-        self._openssl("ca", "-batch", "-config", "ca.cnf", "-in", f"{name}.csr", "-cert", "ca.pem", "-keyfile", "ca.key",
-                      "-startdate", "20200101000000Z", "-enddate", "20200201000000Z", "-notext", "-extfile", f"{name}.ext",
+        self._openssl("ca", "-batch", "-config", "ca.cnf", "-in", f"{name}.csr", "-cert", "ca.pem", "-keyfile",
+                      "ca.key",
+                      "-startdate", "20200101000000Z", "-enddate", "20200201000000Z", "-notext", "-extfile",
+                      f"{name}.ext",
                       "-out", f"{name}.pem")
 
 

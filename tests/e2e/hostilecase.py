@@ -26,7 +26,8 @@ AT_ONCE = 6  # most cases wait for a silent server
 
 # What a read or a listing may fail with: these say what happened, EIO would not.
 GOOD_ERRORS = {errno.ETIMEDOUT, errno.ENOTCONN, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EPROTO, errno.ENOENT,
-               errno.ESTALE, errno.EACCES, errno.EREMOTEIO, errno.EAGAIN, errno.EFBIG, errno.ECONNRESET, errno.EINTR, errno.EKEYREJECTED}
+               errno.ESTALE, errno.EACCES, errno.EREMOTEIO, errno.EAGAIN, errno.EFBIG, errno.ECONNRESET, errno.EINTR,
+               errno.EKEYREJECTED}
 
 MESSAGE = b"Subject: honest\r\n\r\nan honest text\r\n"
 EXPECTED = {3: MESSAGE, 4: MESSAGE + b"x" * 100000}
@@ -64,7 +65,8 @@ def check_places(mount):
     if not beside <= {"mnt", "cache", "pass", "log"}:
         raise AssertionError(f"there are other files beside the mount: {sorted(beside)}")
     cached = [os.path.relpath(path, mount.cache) for path in tree_of(mount.cache)]
-    strange = [path for path in cached if not re.fullmatch(r"[^/]+(/lock|/(index|content)\.db(-wal|-shm|-journal)?)?", path)]
+    strange = [path for path in cached if not re.fullmatch(r"[^/]+(/lock|/(index|content)\.db(-wal|-shm|-journal)?)?",
+                                                           path)]
     if strange or sum("/" not in path for path in cached) > 1:
         raise AssertionError(f"what is in the cache: {sorted(cached)}")
 
@@ -80,7 +82,8 @@ def check_log(mount):
 
 def check_refusal(failure):
     """A refused mount says why, in one line of a bearable length."""
-    lines = [line for line in failure.log.splitlines() if not line.startswith(("mount.pullmail: the server says: ", "mount.pullmail: imap: "))]
+    lines = [line for line in failure.log.splitlines() if not line.startswith(("mount.pullmail: the server says: ",
+            "mount.pullmail: imap: "))]
     if failure.status != 32 or len(lines) != 1 or not lines[0].startswith("mount.pullmail: ") or len(lines[0]) > 1000:
         raise AssertionError(f"a refusal should be status 32 and one line: {failure}")
 
@@ -105,7 +108,8 @@ class QuietMount(Mount):
             raise AssertionError(f"the daemon ended with {status}:\n{self.log()}")
 
     def _unmounted(self):
-        return subprocess.run(["fusermount3", "-u", str(self.point)], check=False, stderr=subprocess.DEVNULL).returncode == 0
+        return subprocess.run(["fusermount3", "-u", str(self.point)], check=False,
+                              stderr=subprocess.DEVNULL).returncode == 0
 
 
 @contextlib.contextmanager
@@ -163,7 +167,7 @@ def read_exact(path, expected):
     """Reads: exactly these bytes, or an errno."""
     found = attempt(read, path)
     if not isinstance(found, OSError) and found != expected:
-        raise AssertionError(f"{path}: {len(found)} bytes {found[:80]!r} were read, not {len(expected)} {expected[:80]!r}")
+        raise AssertionError(f"{path}: {len(found)} bytes {found[:80]!r}, not {len(expected)} {expected[:80]!r}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""A server that says what makes no sense: garbage at every stage, floods, and silence."""
+"""A server that says what makes no sense, fails, or falls silent, at every stage up to the list of folders."""
 import hostilecase
 from hostilecase import STAGES, HostileTest, ahead, run_stage
 
@@ -47,7 +47,7 @@ GARBAGE = {
     "FETCH, empty": b"* 1 FETCH ()\r\n",
     "FETCH, an odd list": b"* 1 FETCH (UID)\r\n",
     "FETCH 0": b"* 0 FETCH (UID 0 FLAGS (\\Seen))\r\n",
-    "FETCH, huge numbers": b"* 18446744073709551615 FETCH (UID 18446744073709551615 RFC822.SIZE 18446744073709551615)\r\n",
+    "FETCH, huge numbers": b"* %d FETCH (UID %d RFC822.SIZE %d)\r\n" % ((2**64 - 1,) * 3),
     "FETCH, a list for BODY": b"* 1 FETCH (UID 3 BODY[HEADER] (a b) BODY[TEXT] (c))\r\n",
     "FETCH, NIL for all": b"* 1 FETCH (UID NIL FLAGS NIL INTERNALDATE NIL RFC822.SIZE NIL)\r\n",
     "FETCH, an unknown item": b"* 1 FETCH (UID 3 X-WHAT (a \"b\" {3}\r\nxyz) FLAGS (\\Seen))\r\n",
@@ -92,21 +92,22 @@ ENDS = {
     "OK twice": lambda session, command: session.answer(command) + [b"%s OK done\r\n" % command.tag]
                 if command else b"* OK\r\n* OK\r\n",
     "OK to nothing": lambda session, command: b"%s OK done\r\n" % command.tag if command else b"A1 OK\r\n",
-    "NO, UNAVAILABLE": lambda session, command: command.tag + b" NO [UNAVAILABLE] later\r\n" if command else b"* BYE\r\n",
+    "NO, UNAVAILABLE": lambda session, command: command.tag + b" NO [UNAVAILABLE] later\r\n" if command
+    else b"* BYE\r\n",
     "PREAUTH as an answer": lambda session, command: command.tag + b" PREAUTH x\r\n" if command else b"* PREAUTH x\r\n",
 }
 
 
 class GarbageTest(HostileTest):
-    """Each stage, with each piece of garbage."""
+    """Each stage up to the list of folders, with each piece of garbage; test_hostile_later has the others."""
 
     def test_garbage_ahead_of_an_answer(self):
         self.run_cases({f"{name}, ahead of {stage}": lambda stage=stage, text=text: run_stage(stage, ahead(text))
-                        for name, text in GARBAGE.items() for stage in STAGES})
+                        for name, text in GARBAGE.items() for stage in STAGES[:4]})
 
     def test_answers_that_fail(self):
         self.run_cases({f"{name}, for {stage}": lambda stage=stage, hook=hook: run_stage(stage, hook)
-                        for name, hook in ENDS.items() for stage in STAGES}, 16)
+                        for name, hook in ENDS.items() for stage in STAGES[:4]}, 16)
 
     def test_silence_elsewhere(self):
         self.run_cases({f"silence, for {stage}": lambda stage=stage: run_stage(stage, ENDS["silence"])

@@ -1,15 +1,14 @@
 """A server whose answers are of a shape, or of a message, that nobody asked for; connections that break within
 them; and folders whose numbers make no sense."""
-import datetime
 import os
 import re
 import subprocess
 
 import hostilecase
-from hostile import DATE, Folder, Message, Server, fetch_line, internal_date, literal, quoted
-from hostilecase import (EXPECTED, HostileTest, attempt, expect_recovery, honest_server, hostile_mount, install, is_exact, read,
-                         read_exact)
-from support import UTC, MountFailed, file_name, wait_for
+from hostile import Folder, Message, Server, fetch_line, literal, quoted
+from hostilecase import (EXPECTED, HostileTest, attempt, expect_recovery, honest_server, hostile_mount, install,
+                         is_exact, read, read_exact)
+from support import wait_for
 
 setUpModule = hostilecase.set_up_module
 tearDownModule = hostilecase.tear_down_module
@@ -19,7 +18,8 @@ EVIL = b"Subject: evil\r\n\r\nnobody asked for this\r\n"
 
 def letter(uid, length=40):
     """A message like no other."""
-    return b"Subject: letter %d\r\n\r\n" % uid + b"".join(b"%d, line %d\r\n" % (uid, line) for line in range(length // 10))
+    return b"Subject: letter %d\r\n\r\n" % uid + b"".join(b"%d, line %d\r\n" % (uid, line)
+                                                          for line in range(length // 10))
 
 
 def per_message(shape):
@@ -60,7 +60,8 @@ RIGHT = {
     "UID in the first alone": lambda number, message, pairs: [fetch_line(number, pairs[:2])] + [
         fetch_line(number, [pair]) for pair in pairs[2:]],
     "with flags in between": lambda number, message, pairs: [
-        b"* %d FETCH (FLAGS (\\Seen))\r\n" % number, fetch_line(number, pairs[:2]), b"* 7 EXISTS\r\n* OK wait\r\n", b"* NO slow\r\n",
+        b"* %d FETCH (FLAGS (\\Seen))\r\n" % number, fetch_line(number, pairs[:2]), b"* 7 EXISTS\r\n* OK wait\r\n",
+        b"* NO slow\r\n",
         *[fetch_line(number, [pairs[0], (b"FLAGS", b"(\\Recent)"), pair]) for pair in pairs[2:]],
         b"* %d FETCH (FLAGS (\\Seen \\Recent))\r\n" % number],
     "quoted strings": lambda number, message, pairs: [
@@ -76,67 +77,80 @@ RIGHT = {
     "all twice": lambda number, message, pairs: [fetch_line(number, pairs)] * 2,
     "another section too": lambda number, message, pairs: [
         fetch_line(number, [(b"BODY[1]", literal(EVIL)), (b"BODY[HEADER.FIELDS (DATE)]", literal(EVIL)), *pairs,
-                            (b"BODY[1.MIME]", literal(EVIL)), (b"RFC822.TEXT", literal(EVIL)), (b"BINARY[]", literal(EVIL))])],
+                            (b"BODY[1.MIME]", literal(EVIL)), (b"RFC822.TEXT", literal(EVIL)),
+                            (b"BINARY[]", literal(EVIL))])],
     "another stretch too": lambda number, message, pairs: [
-        fetch_line(number, [(b"BODY[TEXT]<3>", literal(EVIL)), (b"BODY[]<1>", literal(EVIL)), *pairs, (b"BODY[HEADER]<1>", literal(EVIL))])],
+        fetch_line(number, [(b"BODY[TEXT]<3>", literal(EVIL)), (b"BODY[]<1>", literal(EVIL)), *pairs,
+                            (b"BODY[HEADER]<1>", literal(EVIL))])],
     "another message first": lambda number, message, pairs: [evil_line(9, 99, pairs), fetch_line(number, pairs)],
     "another message afterwards": lambda number, message, pairs: [fetch_line(number, pairs), evil_line(9, 99, pairs)],
     "another message in between": lambda number, message, pairs: [
         fetch_line(number, pairs[:2]), evil_line(9, 99, pairs), fetch_line(number, pairs[:1] + pairs[2:])],
-    "UID 0": lambda number, message, pairs: [evil_line(9, 0, pairs).replace(b"(", b"(UID 0 ", 1), fetch_line(number, pairs)],
-    "UID + 2^32": lambda number, message, pairs: [evil_line(number, message.uid + (1 << 32), pairs), fetch_line(number, pairs)],
+    "UID 0": lambda number, message, pairs: [
+        evil_line(9, 0, pairs).replace(b"(", b"(UID 0 ", 1), fetch_line(number, pairs)],
+    "UID + 2^32": lambda number, message, pairs: [
+        evil_line(number, message.uid + (1 << 32), pairs), fetch_line(number, pairs)],
     "the number of another": lambda number, message, pairs: [
-        fetch_line(number, pairs[:1]), evil_line(number + 1, 99, pairs), *[fetch_line(number, [pair]) for pair in bodies(pairs)]],
+        fetch_line(number, pairs[:1]), evil_line(number + 1, 99, pairs),
+        *[fetch_line(number, [pair]) for pair in bodies(pairs)]],
 }
 
 
-def change(pairs, *changes):
-    """The pairs, with the values of sections changed by functions of their bytes."""
-    table = dict(changes)
-    result = []
-    for name, value in pairs:
-        section = name.split(b"<")[0]
-        data = value[value.index(b"\r\n") + 2:] if section in table else None
-        result.append((name, table[section](data) if section in table else value))
-    return result
+def without(section):
+    """Answers that leave a section out."""
+    return lambda number, message, pairs: [
+        fetch_line(number, [pair for pair in pairs if not pair[0].startswith(section)])]
 
+
+def changed(change, *sections):
+    """Answers in which change(bytes) is the value of the sections."""
+    def shape(number, _, pairs):
+        items = [(name, change(value[value.index(b"\r\n") + 2:]) if name.split(b"<")[0] in sections else value)
+                 for name, value in pairs]
+        return [fetch_line(number, items)]
+    return shape
+
+
+def other_names(rename):
+    """Answers in which other sections, or other stretches, have the bytes."""
+    return lambda number, message, pairs: [
+        fetch_line(number, pairs[:1] + [(rename(name), value) for name, value in bodies(pairs)])]
+
+
+HEADER, TEXT, BODY = b"BODY[HEADER]", b"BODY[TEXT]", b"BODY[]"
 
 # Wrong in itself: exact bytes, or an errno; never anything else, nor later.
 WRONG = {
-    "no header": lambda number, message, pairs: [fetch_line(number, [pair for pair in pairs if pair[0] != b"BODY[HEADER]"])],
-    "no text": lambda number, message, pairs: [fetch_line(number, [pair for pair in pairs if not pair[0].startswith(b"BODY[TEXT]")])],
-    "nothing": lambda number, message, pairs: [fetch_line(number, pairs[:1])],
-    "another message, without its UID": lambda number, message, pairs: [fetch_line(number, pairs), evil_line(number + 1, None, pairs)],
+    "no header": without(HEADER),
+    "no text": without(TEXT),
+    "nothing": without(b"BODY"),
+    "no answer": lambda number, message, pairs: [],
+    "another message, without its UID": lambda number, message, pairs: [
+        fetch_line(number, pairs), evil_line(number + 1, None, pairs)],
     "another message without its UID first": lambda number, message, pairs: [
         evil_line(number + 1, None, pairs), fetch_line(number, pairs)],
-    "no answer": lambda number, message, pairs: [],
-    "NIL for the header": lambda number, message, pairs: [fetch_line(number, change(pairs, (b"BODY[HEADER]", lambda data: b"NIL")))],
-    "NIL for the text": lambda number, message, pairs: [fetch_line(number, change(pairs, (b"BODY[TEXT]", lambda data: b"NIL")))],
-    "NIL for all": lambda number, message, pairs: [fetch_line(number, change(pairs, *[
-        (section, lambda data: b"NIL") for section in (b"BODY[HEADER]", b"BODY[TEXT]", b"BODY[]")]))],
-    "a list": lambda number, message, pairs: [fetch_line(number, change(pairs, (b"BODY[HEADER]", lambda data: b"(a b)")))],
-    "an atom": lambda number, message, pairs: [fetch_line(number, change(pairs, (b"BODY[TEXT]", lambda data: b"4711")))],
-    "only other sections": lambda number, message, pairs: [
-        fetch_line(number, pairs[:1] + [(b"BODY[1]", value) for _, value in bodies(pairs)])],
-    "only other stretches": lambda number, message, pairs: [
-        fetch_line(number, pairs[:1] + [(name.split(b"<")[0] + b"<7>", value) for name, value in bodies(pairs)])],
     "only other messages": lambda number, message, pairs: [evil_line(9, 99, pairs)],
     "another UID": lambda number, message, pairs: [evil_line(number, message.uid + 1, pairs)],
-    "more than there is": lambda number, message, pairs: [
-        fetch_line(number, change(pairs, (b"BODY[TEXT]", lambda data: literal(data + EVIL))))],
-    "less than there is": lambda number, message, pairs: [
-        fetch_line(number, change(pairs, (b"BODY[TEXT]", lambda data: literal(data[:-3]))))],
-    "a literal too short": lambda number, message, pairs: [
-        fetch_line(number, change(pairs, (b"BODY[HEADER]", lambda data: b"{%d}\r\n%s" % (max(len(data) - 4, 0), data))))],
-    "a literal too long": lambda number, message, pairs: [
-        fetch_line(number, change(pairs, (b"BODY[HEADER]", lambda data: b"{%d}\r\n%s" % (len(data) + 2, data))))],
+    "NIL for the header": changed(lambda data: b"NIL", HEADER),
+    "NIL for the text": changed(lambda data: b"NIL", TEXT),
+    "NIL for all": changed(lambda data: b"NIL", HEADER, TEXT, BODY),
+    "a list": changed(lambda data: b"(a b)", HEADER),
+    "an atom": changed(lambda data: b"4711", TEXT),
+    "only other sections": other_names(lambda name: b"BODY[1]"),
+    "only other stretches": other_names(lambda name: name.split(b"<")[0] + b"<7>"),
+    "more than there is": changed(lambda data: literal(data + EVIL), TEXT),
+    "less than there is": changed(lambda data: literal(data[:-3]), TEXT),
+    "a literal too short": changed(lambda data: b"{%d}\r\n%s" % (max(len(data) - 4, 0), data), HEADER),
+    "a literal too long": changed(lambda data: b"{%d}\r\n%s" % (len(data) + 2, data), HEADER),
 }
 
 
 def answers_server():
     """Messages that are short, of some blocks, and without a header or a text."""
-    data = {3: letter(3), 4: letter(4, 30000), 5: letter(5, 200000), 6: b"Subject: no text\r\n\r\n", 7: b"\r\nno header\r\n",
-            8: b"no separator\r\n", 9: b"Subject: 8-bit\r\n\r\n\xff\xfe \xc3\xa9 \0 NUL", 10: b"Subject: one line\r\n\r\n\"q\\\"", 11: b""}
+    data = {3: letter(3), 4: letter(4, 30000), 5: letter(5, 200000), 6: b"Subject: no text\r\n\r\n",
+            7: b"\r\nno header\r\n",
+            8: b"no separator\r\n", 9: b"Subject: 8-bit\r\n\r\n\xff\xfe \xc3\xa9 \0 NUL",
+            10: b"Subject: one line\r\n\r\n\"q\\\"", 11: b""}
     return Server([Folder(b"INBOX", [Message(uid, text) for uid, text in data.items()])]), data
 
 
@@ -149,7 +163,8 @@ class AnswerTest(HostileTest):
             with server, hostile_mount(server, "refresh=60") as mount:
                 server.on["FETCH"] = per_message(shape)
                 if not is_exact(mount, data):
-                    raise AssertionError({uid: attempt(read, path) == data[uid] for uid, path in mount.messages().items()})
+                    raise AssertionError({uid: attempt(read, path) == data[uid] for uid,
+                                          path in mount.messages().items()})
                 mount.remount()
                 assert is_exact(mount, data), "after a remount"
 
@@ -209,15 +224,18 @@ class CutTest(HostileTest):
     def test_cut_at_many_points(self):
         small = list(range(0, 200, 2))
         long = [*range(0, 400, 20), *range(400, 70000, 7001), *range(65400, 65700, 30)]
-        self.run_cases({f"{kind}, {tls}, part {part}": lambda size=size, points=points[part::3], tls=tls: self.cut(size, points, tls)
-                        for kind, size, points in (("short", 40, small), ("long", 200000, long)) for tls in ("off", "implicit")
+        self.run_cases({f"{kind}, {tls}, part {part}": lambda size=size, points=points[part::3],
+                        tls=tls: self.cut(size, points, tls)
+                        for kind, size, points in (("short", 40, small), ("long", 200000, long))
+                        for tls in ("off", "implicit")
                         for part in range(3)})
         hostilecase.cases_run += 2 * (len(small) + len(long)) - 12
 
     def test_cut_within_a_listing(self):
         def one(point):
             with honest_server() as server:
-                install(server, "listing", lambda session, command: session.close(b"".join(session.answer(command))[:point]))
+                install(server, "listing", lambda session,
+                        command: session.close(b"".join(session.answer(command))[:point]))
                 with hostile_mount(server) as mount:
                     attempt(os.listdir, mount / "INBOX")
                     server.honest()
@@ -245,7 +263,8 @@ class CutTest(HostileTest):
 
                 server.on["FETCH"] = hook
                 with hostile_mount(server, "timeout=60") as mount:
-                    reader = subprocess.Popen(["cat", mount.messages()[1]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                    reader = subprocess.Popen(["cat", mount.messages()[1]], stdout=subprocess.DEVNULL,
+                                              stderr=subprocess.DEVNULL)
                     wait_for(lambda: hung, "the answer that stops")
                     mount.kill()
                     reader.wait(60)
@@ -253,4 +272,5 @@ class CutTest(HostileTest):
                     mount.start()
                     assert read(mount.messages()[1]) == data
 
-        self.run_cases({f"killed, {point} bytes in": lambda point=point: one(point) for point in (1, 200000, 1000000, 2500000)})
+        self.run_cases({f"killed, {point} bytes in": lambda point=point: one(point)
+                        for point in (1, 200000, 1000000, 2500000)})

@@ -1,13 +1,12 @@
 """A server whose numbers make no sense: UIDs, UIDVALIDITY, UIDNEXT, EXISTS, and dates."""
-import datetime
 import itertools
 import os
 import re
 
 import hostilecase
-from hostile import DATE, Folder, Message, Server, fetch_line, internal_date, literal
-from hostilecase import HostileTest, attempt, expect_recovery, hostile_mount, install, is_exact, read, read_exact
-from support import UTC, file_name, wait_for
+from hostile import DATE, Folder, Message, Server, internal_date, literal
+from hostilecase import HostileTest, attempt, expect_recovery, hostile_mount, install, is_exact, read_exact
+from support import file_name, wait_for
 
 setUpModule = hostilecase.set_up_module
 tearDownModule = hostilecase.tear_down_module
@@ -32,7 +31,8 @@ def expected(*uids, edition=1):
 
 def expect(mount, wanted, what):
     """INBOX comes to have exactly these messages, under their right names."""
-    wait_for(lambda: is_exact(mount, wanted), f"{what}: {sorted(wanted)}\n{attempt(os.listdir, mount / 'INBOX')}\n{mount.log()}", 20)
+    wait_for(lambda: is_exact(mount, wanted),
+             f"{what}: {sorted(wanted)}\n{attempt(os.listdir, mount / 'INBOX')}\n{mount.log()}", 20)
     names = sorted(os.listdir(mount / "INBOX"))
     if names != sorted(file_name(DATE, uid) for uid in wanted):
         raise AssertionError(f"{what}: {names}")
@@ -54,17 +54,21 @@ class UidTest(HostileTest):
     def test_uids(self):
         def line(number, uid, size=None):
             return b'* %d FETCH (UID %s FLAGS () INTERNALDATE %s RFC822.SIZE %d)\r\n' % (
-                number, uid if isinstance(uid, bytes) else b"%d" % uid, internal_date(DATE), len(letter(1)) if size is None else size)
+                number, uid if isinstance(uid, bytes) else b"%d" % uid, internal_date(DATE), len(letter(1))
+                if size is None else size)
 
         top = (1 << 32) - 1
         self.run_cases({
             "twice": lambda: self.listing([line(1, 5), line(2, 5), line(3, 6), line(1, 5)], [5, 6]),
-            "twice, with other sizes": lambda: self.listing([line(1, 5), line(2, 5, 99), line(3, 6), line(3, 6, 1)], [5, 6]),
+            "twice, with other sizes": lambda: self.listing([line(1, 5), line(2, 5, 99), line(3, 6), line(3, 6, 1)],
+                                                            [5, 6]),
             "descending": lambda: self.listing([line(n, 100 - n) for n in range(1, 50)], range(51, 100)),
             "in no order": lambda: self.listing([line(n, n * 37 % 101) for n in range(1, 101)], range(1, 101)),
             "0": lambda: self.listing([line(1, 0), line(2, 5), line(3, b"00")], [5]),
-            "beyond 32 bits": lambda: self.listing([line(1, 1 << 32), line(2, 5), line(3, (1 << 32) + 5), line(4, 1 << 63), line(5, 1 << 64)], [5]),
-            "no numbers": lambda: self.listing([line(1, b"x"), line(2, b"-5"), line(3, b'"6"'), line(4, b"NIL"), line(5, b"(7)"), line(6, 5)], [5]),
+            "beyond 32 bits": lambda: self.listing([line(1, 1 << 32), line(2, 5), line(3, (1 << 32) + 5),
+                                                    line(4, 1 << 63), line(5, 1 << 64)], [5]),
+            "no numbers": lambda: self.listing([line(1, b"x"), line(2, b"-5"), line(3, b'"6"'), line(4, b"NIL"),
+                                                line(5, b"(7)"), line(6, 5)], [5]),
             "the highest": lambda: self.listing([line(1, 5), line(2, top)], [5, top]),
             "the number 0": lambda: self.listing([line(0, 5), line(0, 6)], [5, 6]),
             "one number for all": lambda: self.listing([line(1, 5), line(1, 6), line(1, 7)], [5, 6, 7]),
@@ -80,7 +84,7 @@ class ValidityTest(HostileTest):
 
     def test_uidvalidity(self):
         def one(first, second):
-            """The messages are exact; after it changed, or where there is none, other messages are not taken for these."""
+            """After it changed, or where there is none, other messages are not taken for those that were."""
             with Server([Folder(b"INBOX", letters(1, 2), uidvalidity=first)]) as server:
                 with hostile_mount(server) as mount:
                     expect(mount, expected(1, 2), "at first")
@@ -102,10 +106,13 @@ class ValidityTest(HostileTest):
                     server.drop()
                     expect(mount, expected(*after, edition=2), "after the change")
 
-        pairs = {"1, then 2": (1, 2), "2, then 1": (2, 1), "none, then 1": (None, 1), "1, then none": (1, None), "0, then 1": (0, 1),
-                 "none": (None, None), "0": (0, 0), "2^32-1, then 1": ((1 << 32) - 1, 1), "beyond 32 bits": (1 << 32, (1 << 32) + 1)}
+        pairs = {"1, then 2": (1, 2), "2, then 1": (2, 1), "none, then 1": (None, 1), "1, then none": (1, None),
+                 "0, then 1": (0, 1),
+                 "none": (None, None), "0": (0, 0), "2^32-1, then 1": ((1 << 32) - 1, 1),
+                 "beyond 32 bits": (1 << 32, (1 << 32) + 1)}
         cases = {f"UIDVALIDITY {name}": lambda pair=pair: one(*pair) for name, pair in pairs.items()}
-        cases.update({f"UIDVALIDITY {name}, while mounted": lambda pair=pair: while_mounted(*pair) for name, pair in pairs.items()})
+        cases.update({f"UIDVALIDITY {name}, while mounted": lambda pair=pair: while_mounted(*pair) for name,
+                      pair in pairs.items()})
         self.run_cases(cases)
 
     def test_uidvalidity_of_every_selection(self):
@@ -152,9 +159,11 @@ class ValidityTest(HostileTest):
             else:
                 expect(mount, expected(2, 3, 4, 9), "while it lies")
 
-        lies = {"uidnext": (None, 0, 1, 2, 3, 100, (1 << 32) - 1, 1 << 32, 1 << 63), "exists": (0, 1, 2, 100, (1 << 32) - 1, 1 << 32, 1 << 63)}
+        lies = {"uidnext": (None, 0, 1, 2, 3, 100, (1 << 32) - 1, 1 << 32, 1 << 63),
+                "exists": (0, 1, 2, 100, (1 << 32) - 1, 1 << 32, 1 << 63)}
         capabilities = {"": None, ", ESEARCH": b"IMAP4rev1 ESEARCH"}
-        self.run_cases({f"{attribute} {lie}{name}, mail comes {change}": lambda args=(attribute, lie, caps, change): one(*args)
+        self.run_cases({f"{attribute} {lie}{name}, mail comes {change}": lambda args=(attribute, lie, caps,
+                change): one(*args)
                         for attribute, values in lies.items() for lie in values for name, caps in capabilities.items()
                         for change in ("while it lies", "afterwards")})
 
@@ -163,11 +172,16 @@ class DateTest(HostileTest):
     """INTERNALDATE that is missing, or no date."""
 
     def test_dates(self):
-        dates = [b'"01-Jan-1900 00:00:00 +0000"', b'"31-Dec-9999 23:59:59 +0000"', b'"01-Jan-0001 00:00:00 +0000"', b'"00-Jan-0000 00:00:00 +0000"',
-                 b'"31-Dec-9999 23:59:59 -2359"', b'"01-Jan-0000 00:00:00 +2359"', b'"29-Feb-2023 00:00:00 +0000"', b'"01-Foo-2023 00:00:00 +0000"',
-                 b'"99-Jan-2023 99:99:99 +9999"', b'"01-Jan-2023 00:00:60 +0000"', b'"1-Jan-2023 00:00:00 +0000"', b'" 1-Jan-2023 00:00:00 +0000"',
-                 b'"Mon, 01 Jan 2023 00:00:00 +0000"', b'"2023-01-01T00:00:00Z"', b'""', b"NIL", b"(1 2)", b"17-Jul-1996", b'"../../etc/passwd"',
-                 b'"01-Jan-99999999999 00:00:00 +0000"', literal(b"01-Jan-2023 00:00:00 +0000"), literal(b"\0\n"), b'"01-Jan-1969 00:00:00 +0000"',
+        dates = [b'"01-Jan-1900 00:00:00 +0000"', b'"31-Dec-9999 23:59:59 +0000"', b'"01-Jan-0001 00:00:00 +0000"',
+                 b'"00-Jan-0000 00:00:00 +0000"',
+                 b'"31-Dec-9999 23:59:59 -2359"', b'"01-Jan-0000 00:00:00 +2359"', b'"29-Feb-2023 00:00:00 +0000"',
+                 b'"01-Foo-2023 00:00:00 +0000"',
+                 b'"99-Jan-2023 99:99:99 +9999"', b'"01-Jan-2023 00:00:60 +0000"', b'"1-Jan-2023 00:00:00 +0000"',
+                 b'" 1-Jan-2023 00:00:00 +0000"',
+                 b'"Mon, 01 Jan 2023 00:00:00 +0000"', b'"2023-01-01T00:00:00Z"', b'""', b"NIL", b"(1 2)",
+                 b"17-Jul-1996", b'"../../etc/passwd"',
+                 b'"01-Jan-99999999999 00:00:00 +0000"', literal(b"01-Jan-2023 00:00:00 +0000"), literal(b"\0\n"),
+                 b'"01-Jan-1969 00:00:00 +0000"',
                  b'"19-Jan-2038 03:14:08 +0000"', b'"07-Feb-2106 06:28:16 +0000"', None]
 
         def one(date):

@@ -11,19 +11,26 @@ from support import MountFailed, run
 setUpModule = hostilecase.set_up_module
 tearDownModule = hostilecase.tear_down_module
 
-LEADING_OUT = [b"../../etc", b"/etc/passwd", b"..", b".", b"../..", b"/", b"//", b"///", b"a//b", b"a/", b"a/../../b", b"./x", b"x/.",
-               b"x/..", b"~", b"~root", b"/tmp/pullmail-was-here", b"../../../../../../tmp/pullmail-was-here", b"-rf", b"--help",
+LEADING_OUT = [b"../../etc", b"/etc/passwd", b"..", b".", b"../..", b"/", b"//", b"///", b"a//b", b"a/", b"a/../../b",
+               b"./x", b"x/.",
+               b"x/..", b"~", b"~root", b"/tmp/pullmail-was-here", b"../../../../../../tmp/pullmail-was-here", b"-rf",
+               b"--help",
                b"C:\\x", b"..\\..\\etc"]
-CONTROL = [b"line\nfeed", b"\r\n", b"a\r\nA1 OK done\r\n", b"\x1b[31mred", b"tab\there", b"\x7f", b"\x01", b"bell\x07", b"\xc2\x85",
+CONTROL = [b"line\nfeed", b"\r\n", b"a\r\nA1 OK done\r\n", b"\x1b[31mred", b"tab\there", b"\x7f", b"\x01", b"bell\x07",
+           b"\xc2\x85",
            b"\xc2\x9b31m", b"&ABs-[31m", b"&AAo-", b"&AI8-"]
-ENCODED = [b"&AC8-", b"&AC8-etc&AC8-passwd", b"&AC4ALg-", b"&AAA-", b"&AGE-", b"&-", b"&", b"a&b", b"&Jjo", b"&Jjo-!", b"&2D0-", b"&3AA-",
+ENCODED = [b"&AC8-", b"&AC8-etc&AC8-passwd", b"&AC4ALg-", b"&AAA-", b"&AGE-", b"&-", b"&", b"a&b", b"&Jjo", b"&Jjo-!",
+           b"&2D0-", b"&3AA-",
            b"&2D3cqQ-", b"&!!!-", b"&AA-", b"&AOk-", b"\xc3\xa9", b"e&AwE-", b"&AOkA6Q-", b"&AOk-&AOk-", b"&MMYwuTDI-",
-           b"%", b"%%", b"%2F", b"%2f", b"%00", b"%~", b"%~0123456789abcdef", b"%2E%2E", b"100%", b"*", b"a*b?[c]", b"{5}", b'a"b',
+           b"%", b"%%", b"%2F", b"%2f", b"%00", b"%~", b"%~0123456789abcdef", b"%2E%2E", b"100%", b"*", b"a*b?[c]",
+           b"{5}", b'a"b',
            b"a\\b", b"\\", b'"', b"(", b"NIL", b"nil"]
 BROKEN = [b"\xc3(", b"\x80", b"\xf0\x9f\x92", b"\xed\xa0\x80", b"\xc0\xaf..\xc0\xaf", b"\xf4\x90\x80\x80", b"a\xe9b"]
-LONG = [b"x" * 255, b"x" * 256, b"x" * 300, b"x" * 299 + b"y", b"%" * 200, b"\x01" * 100, b"\x01" * 99 + b"\x02", "é".encode() * 150,
+LONG = [b"x" * 255, b"x" * 256, b"x" * 300, b"x" * 299 + b"y", b"%" * 200, b"\x01" * 100, b"\x01" * 99 + b"\x02",
+        "é".encode() * 150,
         "é".encode() * 149 + b"ee", "\U0001f600".encode() * 80, b"/".join([b"y" * 255] * 12), b"/".join([b"z"] * 60)]
-OURS = [b"20261122-190507-17.eml", b"INBOX/20240229-123456-1.eml", b".pullmail", b".headers", b".parts", b".search", b".pullmail/status",
+OURS = [b"20261122-190507-17.eml", b"INBOX/20240229-123456-1.eml", b".pullmail", b".headers", b".parts", b".search",
+        b".pullmail/status",
         b"INBOX/.headers", b"INBOX/.pullmail", b"INBOX/..", b"status", b"index.db", b"content.db"]
 ALIKE = [b"INBOX", b"Inbox2", b"INBOX/INBOX", b"inbox/x", b"Ann", b"ann", b"caf&AOk-", b"cafe&AwE-", b"caf\xc3\xa9"]
 NAMES = LEADING_OUT + CONTROL + ENCODED + BROKEN + LONG + OURS + ALIKE
@@ -129,16 +136,20 @@ class NamesTest(HostileTest):
         })
 
     def test_strange_delimiters(self):
-        names = [b"INBOX", b"a/b", b"a.b", b"a\\b", b'a"b', b"a%b", b"a*b", b"a&b", b"a&-b", b"a-b", b"a b", b"ab", b"a\x01b", b"a\xe9b",
+        names = [b"INBOX", b"a/b", b"a.b", b"a\\b", b'a"b', b"a%b", b"a*b", b"a&b", b"a&-b", b"a-b", b"a b", b"ab",
+                 b"a\x01b", b"a\xe9b",
                  b"&AOk-&AOk-", b"..", b"x.x..x", b"-", b"--", b"&-", b"&-&-"]
-        delimiters = [b'"\\\\"', b'"\\""', b'"%"', b'"*"', b'"&"', b'"-"', b'" "', b'"ab"', b'""', b'"\x01"', b'"\xe9"', b"{1}\r\n\n", b"{1}\r\n\r",
+        delimiters = [b'"\\\\"', b'"\\""', b'"%"', b'"*"', b'"&"', b'"-"', b'" "', b'"ab"', b'""', b'"\x01"',
+                      b'"\xe9"', b"{1}\r\n\n", b"{1}\r\n\r",
                       b"{1}\r\n\0", b"(a)", b"nil", b"x", b"{2}\r\n\r\n"]
-        self.run_cases({repr(delimiter): lambda delimiter=delimiter: self.one(names, delimiter) for delimiter in delimiters})
+        self.run_cases({repr(delimiter): lambda delimiter=delimiter: self.one(names, delimiter)
+                        for delimiter in delimiters})
 
     def test_names_that_are_told_twice(self):
         def twice():
             with Server([folder_of(name) for name in (b"INBOX", b"a", b"b/c")]) as server:
-                install(server, "LIST", listing_of([b"INBOX", b"a", b"b/c", b"a", b"inbox", b"b/c", b"b/c/", b"b/", b"InBoX"], b'"/"'))
+                install(server, "LIST", listing_of([b"INBOX", b"a", b"b/c", b"a", b"inbox", b"b/c", b"b/c/", b"b/",
+                                                    b"InBoX"], b'"/"'))
                 check_tree(server, [b"INBOX", b"a", b"b/c"])
 
         def in_lower_case():
@@ -148,7 +159,8 @@ class NamesTest(HostileTest):
 
         def two_delimiters():
             with Server([folder_of(b"INBOX"), folder_of(b"a/b.c"), folder_of(b"a.b/c"), folder_of(b"a")]) as server:
-                lines = [b'* LIST () "/" INBOX\r\n', b'* LIST () "/" a/b.c\r\n', b'* LIST () "." a.b/c\r\n', b'* LIST () "." a\r\n']
+                lines = [b'* LIST () "/" INBOX\r\n', b'* LIST () "/" a/b.c\r\n', b'* LIST () "." a.b/c\r\n',
+                         b'* LIST () "." a\r\n']
                 install(server, "LIST", lambda session, command: lines + [command.tag + b" OK\r\n"])
                 check_tree(server, [b"INBOX", b"a/b.c", b"a.b/c", b"a"])
 
