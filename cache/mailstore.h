@@ -58,6 +58,7 @@ typedef struct {
     const MailRange *ranges;
     size_t n_ranges;
     uint64_t limit; /* a whole section longer than this fails the fetch with EFBIG */
+    bool ahead;     /* nobody waits for it yet: it gives way to what is waited for */
 } MailFetch;
 
 typedef struct {

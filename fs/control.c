@@ -1,6 +1,7 @@
 #include "control.h"
 
 #include "inode.h"
+#include "prefetch.h"
 
 #include <string.h>
 
@@ -73,6 +74,7 @@ GString *control_status(Mount *mount)
                            "mounted: %s\n",
                            PULLMAIL_VERSION, mount->url, when);
     mail_store_describe(mount->store, text);
+    prefetch_describe(mount->prefetcher, text);
     add_mail(text, mount);
     add_cache(text, mount);
     return text;

@@ -1,5 +1,6 @@
 /*
- * fetch.h: gets messages from the server into the cache, for those who wait for them.
+ * fetch.h: gets messages from the server into the cache, for those who wait for them, and ahead of
+ * those who will.
  *
  * One fetch of a message is under way at a time, however many wait. A reader's file is BODY[HEADER]
  * followed by BODY[TEXT]. Where these do not add up to what RFC822.SIZE claimed, BODY[] decides,
@@ -24,3 +25,15 @@ void fetch_prove(Fetcher *fetcher, Request *request);
  * it is known that the message ends before.
  */
 void fetch_range(Fetcher *fetcher, Request *request);
+
+/* Whether the message is being fetched. */
+bool fetch_is_under_way(Fetcher *fetcher, uint64_t ino);
+
+/*
+ * Fetches messages that nobody waits for yet, by one command: HEADER and TEXT, whole. uids: of
+ * that folder, ascending, none of them under way, none longer than FETCH_AT_MOST as far as is
+ * known. The prefetcher is told of each that ended, and why.
+ */
+void fetch_ahead(Fetcher *fetcher, uint32_t folder, const uint32_t *uids, size_t n);
+/* The same of one message, of which only the first `size` bytes are wanted. */
+void fetch_front_ahead(Fetcher *fetcher, uint32_t folder, uint32_t uid, size_t size);

@@ -143,3 +143,16 @@ Plan fetch_plan(Content *content, uint32_t folder, const CatalogMessage *message
         *n = 1;
     return *n ? PLAN_RANGES : PLAN_NOTHING;
 }
+
+Plan fetch_plan_front(const CatalogMessage *message, size_t size, MailRange *ranges, size_t *n)
+{
+    *n = 0;
+    if (message->header_length || (message->proof & CATALOG_WHOLE_BODY) ||
+        message->size < FETCH_PROBE_GOOD)
+        return PLAN_NOTHING;
+    ranges[(*n)++] = (MailRange){MAIL_SECTION_HEADER, 0, 0};
+    ranges[(*n)++] = (MailRange){MAIL_SECTION_TEXT, 0, (uint32_t)MIN(size, CONTENT_BLOCK)};
+    if (!(message->proof & CATALOG_SIZE_PROVED))
+        ranges[(*n)++] = probe_of(message);
+    return PLAN_RANGES;
+}

@@ -46,6 +46,10 @@ typedef enum {
 Plan fetch_plan(Content *content, uint32_t folder, const CatalogMessage *message, uint64_t offset,
                 size_t size, ReadAhead *ahead, MailRange *ranges, size_t *n);
 
+/* The same for the first `size` bytes of a message of which nothing is held, before anybody reads
+ * them: with proof of its size, so that opening it waits for nothing more. */
+Plan fetch_plan_front(const CatalogMessage *message, size_t size, MailRange *ranges, size_t *n);
+
 /*
  * Whether the range is the probe of the message's end: three bytes of BODY[] from the last but one
  * on. Exactly FETCH_PROBE_GOOD come where the claimed size is true.

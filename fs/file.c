@@ -2,6 +2,7 @@
 #include "fetch.h"
 #include "inode.h"
 #include "ops.h"
+#include "prefetch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +81,7 @@ static bool open_resume(Request *request, const GError *error)
 
 static void open_submit(Request *request)
 {
+    prefetch_missed(request->mount->prefetcher, request->ino);
     fetch_prove(request->mount->fetcher, request);
 }
 
@@ -98,6 +100,8 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
         fuse_reply_err(req, ESTALE);
         return;
     }
+    if (!is_status)
+        prefetch_note(mount->prefetcher, inode_of(ino).folder, &message, 0);
     /* A message never changes: what the kernel has of it stays good. */
     file->keep_cache = !is_status;
     if (!is_status && size_is_good(&message)) {
@@ -144,6 +148,7 @@ static bool read_resume(Request *request, const GError *error)
     Mount *mount = request->mount;
     CatalogMessage message;
 
+    prefetch_touch(mount->prefetcher, inode_of(request->ino).folder);
     if (error) {
         fuse_reply_err(request->req, mail_errno(error));
     } else if (!find_message(mount, request->ino, &message)) {
@@ -158,6 +163,7 @@ static bool read_resume(Request *request, const GError *error)
 
 static void read_submit(Request *request)
 {
+    prefetch_missed(request->mount->prefetcher, request->ino);
     fetch_range(request->mount->fetcher, request);
 }
 
@@ -176,6 +182,7 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
         fuse_reply_err(req, ENOENT);
         return;
     }
+    prefetch_note(mount->prefetcher, inode_of(ino).folder, &message, (uint64_t)offset + size);
     if (reply_from_cache(req, mount, ino, &message, size, (uint64_t)offset))
         return;
     request = request_new(mount, req, read_resume);

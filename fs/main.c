@@ -8,6 +8,7 @@
 #include "flush.h"
 #include "log.h"
 #include "ops.h"
+#include "prefetch.h"
 #include "refresh.h"
 #include "request.h"
 
@@ -124,6 +125,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
     mount->fetcher = fetcher_new(mount);
+    mount->prefetcher = prefetcher_new(mount, prefetch_bound(options));
     mount->flusher = flusher_new(mount);
     mount->notifier = notifier_new();
     mount->engine = engine_start();
@@ -136,6 +138,7 @@ static void mount_end(Mount *mount)
     wait_for(mount, free_store, NULL);
     engine_stop(mount->engine);
     fetcher_free(mount->fetcher);
+    prefetcher_free(mount->prefetcher);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

@@ -19,6 +19,7 @@
 
 typedef struct Fetcher Fetcher;
 typedef struct Flusher Flusher;
+typedef struct Prefetcher Prefetcher;
 typedef struct Refresher Refresher;
 typedef struct Requests Requests;
 
@@ -34,6 +35,7 @@ typedef struct Mount {
     Requests *requests;
     Refresher *refresher;
     Fetcher *fetcher;
+    Prefetcher *prefetcher;
     Flusher *flusher;
     Notifier *notifier;
     pthread_mutex_t quota_lock; /* of the two below */

@@ -4,6 +4,7 @@
 #include "flush.h"
 #include "inode.h"
 #include "names.h"
+#include "prefetch.h"
 
 #include <errno.h>
 
@@ -259,6 +260,7 @@ static void look_done(gpointer data, const GError *error)
             refresh_stale(look->refresher, 0);
     }
     request_resume_all(&look->waiting, error);
+    prefetch_listed(mount->prefetcher, look->folder);
 }
 
 static void begin_look(Look *look, const CatalogFolder *folder)
@@ -294,6 +296,19 @@ static void wait_for_folder(Refresher *refresher, uint32_t id, Request *request)
     request_wait(request, &look->waiting);
     if (!look->op)
         begin_look(look, &folder);
+}
+
+bool refresh_folder_soon(Refresher *refresher, uint32_t id)
+{
+    g_auto(CatalogFolder) folder = {0};
+    Look *look;
+
+    if (!catalog_folder(refresher->mount->catalog, id, &folder))
+        return false;
+    look = look_of(refresher, id);
+    if (!look->op && !refresh_is_fresh(refresher, id))
+        begin_look(look, &folder);
+    return true;
 }
 
 /* --- the list of folders ------------------------------------------------------------------- */

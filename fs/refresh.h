@@ -26,6 +26,8 @@ bool refresh_is_fresh(Refresher *refresher, uint32_t folder);
 void refresh_wait(Refresher *refresher, uint32_t folder, Request *request);
 /* Looks at the list of folders without anybody waiting, where it is not fresh. */
 void refresh_list_soon(Refresher *refresher);
+/* The same for a folder; false: there is none such any more. */
+bool refresh_folder_soon(Refresher *refresher, uint32_t folder);
 /* The folder turned out not to be as known: the next look asks the server. */
 void refresh_stale(Refresher *refresher, uint32_t folder);
 

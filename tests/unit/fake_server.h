@@ -55,7 +55,7 @@ typedef struct {
 } FakeAsk;
 
 typedef struct {
-    pthread_mutex_t lock; /* of all below */
+    pthread_mutex_t lock; /* of all below; who is told something may ask at once */
     pthread_cond_t changed;
     GPtrArray *folders;
     bool condstore; /* tells changes only, where it can */
@@ -63,6 +63,7 @@ typedef struct {
     unsigned started[FAKE_KINDS];  /* operations, ever */
     unsigned compared;             /* syncs that compared everything */
     GArray *asked;                 /* FakeAsk, ever */
+    unsigned ahead;                /* fetches that nobody waited for when they were begun */
     int failure[FAKE_KINDS];       /* errno; 0: none */
     unsigned failures[FAKE_KINDS]; /* so many */
     unsigned good[FAKE_KINDS];     /* so many succeed before */
@@ -138,7 +139,11 @@ static void fake_folder_free(gpointer data)
 static FakeServer *fake_server_new(void)
 {
     FakeServer *server = g_new0(FakeServer, 1);
-    pthread_mutex_init(&server->lock, NULL);
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&server->lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
     pthread_cond_init(&server->changed, NULL);
     server->folders = g_ptr_array_new_with_free_func(fake_folder_free);
     server->asked = g_array_new(FALSE, FALSE, sizeof(FakeAsk));
@@ -283,6 +288,7 @@ static G_GNUC_UNUSED void fake_forget(FakeServer *server)
     fake_lock(server);
     memset(server->started, 0, sizeof server->started);
     server->compared = 0;
+    server->ahead = 0;
     g_array_set_size(server->asked, 0);
     fake_unlock(server);
 }

@@ -24,7 +24,9 @@ typedef struct {
     const MailSyncSink *sync_sink;
     MailFolderSink folder_sink;
     MailFetchSink fetch_sink;
-    uint32_t uidvalidity, uid;
+    uint32_t uidvalidity;
+    uint32_t *uids;
+    size_t n_uids;
     MailRange *ranges;
     size_t n_ranges;
     uint64_t limit;
@@ -43,6 +45,7 @@ static inline void fake_op_free(FakeOp *op)
         g_source_unref(op->source);
     }
     g_free(op->folder);
+    g_free(op->uids);
     g_free(op->ranges);
     g_free(op);
 }
@@ -181,30 +184,43 @@ static bool fake_answers(const FakeServer *server, MailSection section)
            !(server->only_text && section == MAIL_SECTION_HEADER);
 }
 
-static GError *fake_run_fetch(FakeOp *op)
+static const FakeMessage *fake_message(const FakeFolder *folder, uint32_t uid)
+{
+    for (guint i = 0; i < folder->messages->len; i++)
+        if (((FakeMessage *)folder->messages->pdata[i])->uid == uid)
+            return folder->messages->pdata[i];
+    return NULL;
+}
+
+static GError *fake_answer(FakeOp *op, uint32_t uid, const FakeMessage *message)
 {
     FakeServer *server = op->store->server;
-    const FakeFolder *folder = fake_find(server, op->folder);
-    const FakeMessage *message = NULL;
-    if (!folder)
-        return g_error_new(MAIL_ERROR, ENOENT, "no folder \"%s\"", op->folder);
-    if (op->uidvalidity != folder->uidvalidity)
-        return g_error_new(MAIL_ERROR, ESTALE, "another folder \"%s\"", op->folder);
-    for (guint i = 0; i < folder->messages->len; i++)
-        if (((FakeMessage *)folder->messages->pdata[i])->uid == op->uid)
-            message = folder->messages->pdata[i];
     for (size_t i = 0; message && !message->lost && i < op->n_ranges; i++) {
         g_autoptr(GBytes) bytes = fake_stretch(server, message, &op->ranges[i]);
         if (!op->ranges[i].length && g_bytes_get_size(bytes) > op->limit)
             return g_error_new(MAIL_ERROR, EFBIG, "too long");
         if (fake_answers(server, op->ranges[i].section))
-            op->fetch_sink(op->data, op->uid, &op->ranges[i], bytes);
+            op->fetch_sink(op->data, uid, &op->ranges[i], bytes);
         if (server->cut) {
             server->cut--;
             return g_error_new(MAIL_ERROR, ENOTCONN, "the connection broke");
         }
     }
     return NULL;
+}
+
+static GError *fake_run_fetch(FakeOp *op)
+{
+    FakeServer *server = op->store->server;
+    const FakeFolder *folder = fake_find(server, op->folder);
+    GError *error = NULL;
+    if (!folder)
+        return g_error_new(MAIL_ERROR, ENOENT, "no folder \"%s\"", op->folder);
+    if (op->uidvalidity != folder->uidvalidity)
+        return g_error_new(MAIL_ERROR, ESTALE, "another folder \"%s\"", op->folder);
+    for (size_t i = 0; i < op->n_uids && !error; i++)
+        error = fake_answer(op, op->uids[i], fake_message(folder, op->uids[i]));
+    return error;
 }
 
 static gboolean fake_run(gpointer data)
@@ -282,16 +298,20 @@ static MailOp *fake_fetch(MailStore *store, const MailFetch *fetch, MailFetchSin
     MailOp *begun = fake_begin(store, FAKE_FETCH, done, data, &op);
     op->folder = g_strdup(fetch->folder);
     op->uidvalidity = fetch->uidvalidity;
-    op->uid = fetch->uids[0];
+    op->uids = g_memdup2(fetch->uids, fetch->n_uids * sizeof *fetch->uids);
+    op->n_uids = fetch->n_uids;
     op->ranges = g_memdup2(fetch->ranges, fetch->n_ranges * sizeof *fetch->ranges);
     op->n_ranges = fetch->n_ranges;
     op->limit = fetch->limit;
     op->fetch_sink = sink;
     fake_lock(op->store->server);
-    for (size_t i = 0; i < fetch->n_ranges; i++) {
-        FakeAsk ask = {op->uid, fetch->ranges[i]};
-        g_array_append_val(op->store->server->asked, ask);
+    for (size_t u = 0; u < fetch->n_uids; u++) {
+        for (size_t i = 0; i < fetch->n_ranges; i++) {
+            FakeAsk ask = {fetch->uids[u], fetch->ranges[i]};
+            g_array_append_val(op->store->server->asked, ask);
+        }
     }
+    op->store->server->ahead += fetch->ahead;
     fake_unlock(op->store->server);
     fake_note_start(op->store->server, FAKE_FETCH);
     return begun;

@@ -175,6 +175,7 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
     mount->fetcher = fetcher_new(mount);
+    mount->prefetcher = prefetcher_new(mount, fs->prefetch);
     mount->flusher = flusher_new(mount);
     mount->notifier = notifier_new();
     mount->engine = engine_start();
@@ -226,6 +227,7 @@ static void fs_unmount(Fs *fs)
     fs_call_async(fs, fs_free_store);
     engine_stop(mount->engine);
     fetcher_free(mount->fetcher);
+    prefetcher_free(mount->prefetcher);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

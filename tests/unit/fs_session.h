@@ -13,6 +13,7 @@
 #include "../../fs/inode.h"
 #include "../../fs/names.h"
 #include "../../fs/ops.h"
+#include "../../fs/prefetch.h"
 #include "../../fs/refresh.h"
 #include "../../fs/request.h"
 #include "fake_store.h"
@@ -26,6 +27,7 @@ typedef struct {
     Mount mount; /* first: the session's userdata */
     Options options;
     FakeServer *server;
+    uint64_t prefetch; /* bytes; 0: off */
     struct fuse_session *session;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t changed;

@@ -9,7 +9,7 @@ static const MailRange text_start[] = {{MAIL_SECTION_TEXT, 0, 10}};
 
 static Act *fetch(Bed *bed, const uint32_t *uids, size_t n_uids, const MailRange *ranges, size_t n)
 {
-    return act_fetch(bed, &(MailFetch){"INBOX", 7, uids, n_uids, ranges, n, LIMIT});
+    return act_fetch(bed, &(MailFetch){"INBOX", 7, uids, n_uids, ranges, n, LIMIT, false});
 }
 
 static Act *fetch_one(Bed *bed, uint32_t uid, const MailRange *ranges, size_t n)
@@ -590,10 +590,10 @@ static void play_two_folders(Bed *bed)
     fetch_one(bed, 5, text_only, 1);
     if (!bed_run(bed))
         return;
-    act_fetch(bed, &(MailFetch){"Work", 70, &uid, 1, text_only, 1, LIMIT});
+    act_fetch(bed, &(MailFetch){"Work", 70, &uid, 1, text_only, 1, LIMIT, false});
     if (!bed_run(bed))
         return;
-    act_fetch(bed, &(MailFetch){"Work", 70, &uid, 1, text_start, 1, LIMIT});
+    act_fetch(bed, &(MailFetch){"Work", 70, &uid, 1, text_start, 1, LIMIT, false});
 }
 
 /* What the server still tells of the folder before is not taken for the new one's. */

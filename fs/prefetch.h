@@ -1,0 +1,42 @@
+/*
+ * prefetch.h: fetches ahead of somebody who reads one message after the other (see scan.h), so that
+ * the connection never waits for him.
+ *
+ * A sweep follows the reader through a folder, in his order, with commands for many messages each.
+ * What is ahead of him is bounded in bytes by a window, which is about what the connection brings
+ * in half a second: wide enough that the server always knows what to send next, and no wider. When
+ * a folder has been asked for, the sweep goes on in the one that a recursive reader comes to next.
+ * A reader who stops reading stops it, since what is ahead is only made up for as it is read.
+ *
+ * Who reads no more than the beginnings gets no more than these. As long as nothing tells a scan
+ * from a look at a few messages, less is fetched ahead than was read.
+ *
+ * Engine thread, unless said otherwise.
+ */
+#pragma once
+
+#include "request.h"
+#include "scan.h"
+
+/* Bytes ahead of the readers at most, as the options say. */
+uint64_t prefetch_bound(const Options *options);
+
+/* most: bytes ahead of the readers; 0: nothing is fetched ahead. Any thread. */
+Prefetcher *prefetcher_new(Mount *mount, uint64_t most);
+/* After the engine has ended. */
+void prefetcher_free(Prefetcher *prefetcher);
+
+/* A message is being read (end 0: opened), up to byte number `end`. A worker calls. */
+void prefetch_note(Prefetcher *prefetcher, uint32_t folder, const CatalogMessage *message,
+                   uint64_t end);
+/* What somebody waited for is there: that he read nothing meanwhile does not count. */
+void prefetch_touch(Prefetcher *prefetcher, uint32_t folder);
+/* Somebody is about to wait for the message. */
+void prefetch_missed(Prefetcher *prefetcher, uint64_t ino);
+/* The fetch of a message brought so many bytes, and ended; error NULL: well. */
+void prefetch_ended(Prefetcher *prefetcher, uint64_t ino, uint64_t bytes, const GError *error);
+/* The folder is in step with the server now. */
+void prefetch_listed(Prefetcher *prefetcher, uint32_t folder);
+
+/* Appends lines for the status. */
+void prefetch_describe(Prefetcher *prefetcher, GString *text);
