@@ -58,7 +58,9 @@ typedef struct {
     const MailRange *ranges;
     size_t n_ranges;
     uint64_t limit; /* a whole section longer than this fails the fetch with EFBIG */
-    bool ahead;     /* nobody waits for it yet: it gives way to what is waited for */
+    /* Nobody waits for it yet: it may keep a connection busy for long, and gives way to what is
+     * waited for. Those of one store run in the order they came. */
+    bool ahead;
 } MailFetch;
 
 typedef struct {

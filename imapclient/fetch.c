@@ -268,7 +268,7 @@ MailOp *imap_fetch_new(const MailFetch *request, MailFetchSink sink, MailDone do
     MailOp *op = imap_op_new(sizeof(FetchOp), &fetch_class, request->folder, done, data);
     FetchOp *fetch = (FetchOp *)op;
 
-    op->bulk = request->ahead;
+    op->bulk = op->ahead = request->ahead;
     fetch->sink = sink;
     fetch->uidvalidity = request->uidvalidity;
     fetch->uids = g_memdup2(request->uids, request->n_uids * sizeof *request->uids);

@@ -26,6 +26,7 @@ struct MailOp {
     ImapSession *session; /* NULL: it waits */
     char *folder;         /* NULL: any session will do */
     bool bulk;            /* keeps its session busy for long */
+    bool ahead;           /* nobody waits for it yet; bulk too */
     bool told;            /* the sink was told something: it can't begin again */
     bool retried;
     MailDone done;

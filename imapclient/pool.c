@@ -9,7 +9,10 @@
 enum {
     LIMITED_SECONDS = 60,   /* how long a server's "no more connections" is remembered */
     FAREWELL_MILLIS = 1500, /* how long LOGOUT may take */
+    AHEAD_DEPTH = 16,       /* operations that are fetched ahead, under way at once */
     /* What it costs to run an operation on a session; see cost(). */
+    COST_MOST_LOAD = 200,
+    COST_AHEAD = 200,
     COST_BUSY_BULK = 1000,
     COST_OTHER_FOLDER = 2000,
     COST_OPENING = 500, /* from here on another connection is the better choice */
@@ -18,19 +21,23 @@ enum {
 typedef struct {
     ImapPool *pool;
     ImapSession *session;
-    GQueue ops; /* that run on it */
+    GQueue ops;     /* that run on it */
+    unsigned ahead; /* of these */
     bool was_ready;
 } Member;
 
 /*
- * An operation is in `waiting` (its session NULL) or in the ops of the member whose session it
- * has. Dead members are freed by dispatch, never in a callback of theirs. Everything is started
- * from dispatch, which runs as a source of its own.
+ * An operation is in `waiting` or `ahead_waiting` (its session NULL) or in the ops of the member
+ * whose session it has. Dead members are freed by dispatch, never in a callback of theirs.
+ * Everything is started from dispatch, which runs as a source of its own. `ahead` is the member
+ * that ran the latest operation of that kind: only on it can others be under way. NULL where it is
+ * dead or was none.
  */
 struct ImapPool {
     ImapConfig config; /* strings owned */
     GPtrArray *members;
-    GQueue waiting;
+    Member *ahead;
+    GQueue waiting, ahead_waiting;
     GSource *dispatch;
     unsigned last_number;
     uint64_t alerts;   /* that the server sent */
@@ -61,6 +68,8 @@ static void member_free(gpointer data)
 {
     Member *member = data;
 
+    if (member->pool->ahead == member)
+        member->pool->ahead = NULL;
     imap_session_free(member->session);
     g_queue_clear(&member->ops);
     g_free(member);
@@ -153,11 +162,15 @@ static void on_ready(gpointer data, ImapSession *session)
  */
 static void fail_waiting(ImapPool *pool, const GError *error)
 {
+    GQueue *const queues[] = {&pool->waiting, &pool->ahead_waiting};
+    const guint lengths[] = {pool->waiting.length, pool->ahead_waiting.length};
     MailOp *op;
 
-    for (guint n = pool->waiting.length; n > 0 && (op = g_queue_pop_head(&pool->waiting)); n--) {
-        op->retried = true;
-        imap_op_finish(op, g_error_copy(error));
+    for (size_t i = 0; i < G_N_ELEMENTS(queues); i++) {
+        for (guint n = lengths[i]; n > 0 && (op = g_queue_pop_head(queues[i])); n--) {
+            op->retried = true;
+            imap_op_finish(op, g_error_copy(error));
+        }
     }
 }
 
@@ -193,13 +206,15 @@ static unsigned cost(const Member *member, const MailOp *op)
 {
     const char *target = imap_session_target(member->session);
     unsigned load = (unsigned)imap_conn_load(imap_session_conn(member->session));
-    unsigned sum = MIN(load, 400);
+    unsigned sum = MIN(load, COST_MOST_LOAD);
 
     for (GList *l = member->ops.head; l; l = l->next)
-        if (((MailOp *)l->data)->bulk)
+        if (((MailOp *)l->data)->bulk && !((MailOp *)l->data)->ahead)
             sum += COST_BUSY_BULK;
+    if (member->ahead)
+        sum += COST_AHEAD;
     if (op->folder && g_strcmp0(target, op->folder) != 0)
-        sum += member->ops.length ? COST_OTHER_FOLDER : target ? 2 : 1;
+        sum += member->ops.length > member->ahead ? COST_OTHER_FOLDER : target ? 2 : 1;
     return sum;
 }
 
@@ -225,6 +240,10 @@ static void run(Member *member, MailOp *op)
 {
     op->session = member->session;
     g_queue_push_tail(&member->ops, op);
+    if (op->ahead) {
+        member->ahead++;
+        member->pool->ahead = member;
+    }
     op->klass->start(op);
 }
 
@@ -283,23 +302,17 @@ static void close_finished(ImapPool *pool)
     }
 }
 
-static gboolean dispatch(gpointer data)
+/*
+ * Starts operations that wait; true where one goes on waiting for a session. One that starts may
+ * end at once, and its owner cancel others, or close.
+ */
+static bool start_waiting(ImapPool *pool)
 {
-    ImapPool *pool = data;
-    MailOp *op;
-    bool wanting = false;
-
-    g_clear_pointer(&pool->dispatch, g_source_unref);
-    drop_dead(pool);
-    if (pool->closed) {
-        cancel_all(pool);
-        if (pool->members->len == 0)
-            close_finished(pool);
-        return G_SOURCE_REMOVE;
-    }
     bool may_grow = pool->members->len < connection_limit(pool) ||
                     count_in_state(pool, IMAP_SESSION_CONNECTING) > 0;
-    /* An operation that starts may end at once, and its owner cancel others, or close. */
+    bool wanting = false;
+    MailOp *op;
+
     for (guint n = pool->waiting.length;
          n > 0 && !pool->closed && (op = g_queue_pop_head(&pool->waiting)); n--) {
         Member *member = choose(pool, op, may_grow);
@@ -310,6 +323,46 @@ static gboolean dispatch(gpointer data)
             wanting = true;
         }
     }
+    return wanting;
+}
+
+/* Likewise what is fetched ahead; true where there is no session at all for it. */
+static bool start_ahead(ImapPool *pool)
+{
+    MailOp *op;
+
+    while (!pool->closed && (op = g_queue_peek_head(&pool->ahead_waiting))) {
+        Member *member = pool->ahead ? pool->ahead : choose(pool, op, false);
+        if (!member)
+            return true;
+        if (member->ahead >= AHEAD_DEPTH)
+            break;
+        run(member, g_queue_pop_head(&pool->ahead_waiting));
+    }
+    return false;
+}
+
+/* Whether all sessions are, or may soon be, busy with what is fetched ahead. */
+static bool lacks_another(ImapPool *pool)
+{
+    return pool->ahead && pool->ahead->ahead && pool->members->len == 1;
+}
+
+static gboolean dispatch(gpointer data)
+{
+    ImapPool *pool = data;
+    bool wanting;
+
+    g_clear_pointer(&pool->dispatch, g_source_unref);
+    drop_dead(pool);
+    if (pool->closed) {
+        cancel_all(pool);
+        if (pool->members->len == 0)
+            close_finished(pool);
+        return G_SOURCE_REMOVE;
+    }
+    wanting = start_waiting(pool);
+    wanting = start_ahead(pool) || wanting || lacks_another(pool);
     if (wanting && !pool->closed && count_in_state(pool, IMAP_SESSION_CONNECTING) == 0 &&
         pool->members->len < connection_limit(pool))
         add_member(pool);
@@ -328,10 +381,15 @@ static void schedule_dispatch(ImapPool *pool)
 
 /* --- operations ------------------------------------------------------------------------------ */
 
+static GQueue *queue_of(ImapPool *pool, const MailOp *op)
+{
+    return op->ahead ? &pool->ahead_waiting : &pool->waiting;
+}
+
 void imap_pool_submit(ImapPool *pool, MailOp *op)
 {
     op->pool = pool;
-    g_queue_push_tail(&pool->waiting, op);
+    g_queue_push_tail(queue_of(pool, op), op);
     schedule_dispatch(pool);
 }
 
@@ -342,12 +400,13 @@ void imap_pool_leave(ImapPool *pool, MailOp *op, bool again)
     if (member) {
         imap_session_forget(member->session, op);
         g_queue_remove(&member->ops, op);
+        member->ahead -= op->ahead;
     } else {
-        g_queue_remove(&pool->waiting, op);
+        g_queue_remove(queue_of(pool, op), op);
     }
     op->session = NULL;
     if (again)
-        g_queue_push_tail(&pool->waiting, op);
+        g_queue_push_tail(queue_of(pool, op), op);
     schedule_dispatch(pool);
 }
 
@@ -404,6 +463,7 @@ ImapPool *imap_pool_new(const ImapConfig *config)
     pool->config.tls = config->tls ? tls_policy_ref(config->tls) : NULL;
     pool->members = g_ptr_array_new_with_free_func(member_free);
     g_queue_init(&pool->waiting);
+    g_queue_init(&pool->ahead_waiting);
     return pool;
 }
 
@@ -419,7 +479,7 @@ void imap_pool_free(ImapPool *pool)
     if (pool->farewell)
         g_source_destroy(pool->farewell);
     g_clear_pointer(&pool->farewell, g_source_unref);
-    while ((op = g_queue_pop_head(&pool->waiting)))
+    while ((op = g_queue_pop_head(&pool->waiting)) || (op = g_queue_pop_head(&pool->ahead_waiting)))
         op->klass->free(op);
     for (guint i = 0; i < pool->members->len; i++) {
         Member *member = g_ptr_array_index(pool->members, i);

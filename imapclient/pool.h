@@ -3,6 +3,11 @@
  *
  * Engine thread. A session that has the folder open is preferred, then an idle one, then a new
  * one up to the limit; a server that lets no more in lowers the limit for a while.
+ *
+ * What is fetched ahead all goes over one session, in order, since two would only share the same
+ * bottleneck, and lose by it; another one is opened meanwhile, so that there is one without bulk
+ * for what is waited for. Until there is, that shares the bulk session: it goes out at once, and
+ * waits for what is on the wire, which the pool keeps short by holding back the rest of the bulk.
  */
 #pragma once
 

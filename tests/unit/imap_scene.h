@@ -13,7 +13,7 @@
 #include "certificates.h"
 #include "imap_script.h"
 
-enum { PATIENCE = 60, MOST_ACTS = 8, MOST_SCRIPTS = 4, MOST_PIECES = 24 };
+enum { PATIENCE = 60, MOST_ACTS = 24, MOST_SCRIPTS = 4, MOST_PIECES = 24 };
 
 /* The first lines of most transcripts; the connection is in clear, and logged in at once. */
 #define PREAUTH(capabilities) "S: * PREAUTH [CAPABILITY " capabilities "] ready\n"

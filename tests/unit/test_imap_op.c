@@ -5,7 +5,7 @@ static const MailRange header_and_text[] = {{MAIL_SECTION_HEADER, 0, 0}, {MAIL_S
 static void play_fetch(Bed *bed)
 {
     static const uint32_t uid = 5;
-    act_fetch(bed, &(MailFetch){"INBOX", 7, &uid, 1, header_and_text, 2, 100});
+    act_fetch(bed, &(MailFetch){"INBOX", 7, &uid, 1, header_and_text, 2, 100, false});
 }
 
 static void play_sync(Bed *bed)

@@ -4,7 +4,7 @@ static const MailRange text_only[] = {{MAIL_SECTION_TEXT, 0, 0}};
 
 static Act *fetch(Bed *bed, const char *folder, uint32_t uid)
 {
-    return act_fetch(bed, &(MailFetch){folder, 7, &uid, 1, text_only, 1, 1000});
+    return act_fetch(bed, &(MailFetch){folder, 7, &uid, 1, text_only, 1, 1000, false});
 }
 
 #define GREETING PREAUTH("IMAP4rev1")
@@ -263,7 +263,7 @@ static void fetch_again(gpointer data, const GError *error)
 static void play_submit_while_closing(Bed *bed)
 {
     static const uint32_t uid = 1;
-    const MailFetch wanted = {"a", 7, &uid, 1, text_only, 1, 1000};
+    const MailFetch wanted = {"a", 7, &uid, 1, text_only, 1, 1000, false};
     Act *act = act_new(bed);
 
     act->op = mail_store_fetch(bed->store, &wanted, act_fetched, fetch_again, act);

@@ -6,7 +6,7 @@ static const MailRange text_only[] = {{MAIL_SECTION_TEXT, 0, 0}};
 static void fetch_first(Bed *bed, const MailRange *range)
 {
     static const uint32_t uid = 1;
-    act_fetch(bed, &(MailFetch){"INBOX", 997295985, &uid, 1, range, 1, 1000});
+    act_fetch(bed, &(MailFetch){"INBOX", 997295985, &uid, 1, range, 1, 1000, false});
 }
 
 static void play_session(Bed *bed)
@@ -253,7 +253,7 @@ static void told_too_late(gpointer data, const GError *error)
 static void test_freed_under_way(void **state)
 {
     static const uint32_t uid = 1;
-    const MailFetch wanted = {"INBOX", 7, &uid, 1, text_only, 1, 10};
+    const MailFetch wanted = {"INBOX", 7, &uid, 1, text_only, 1, 10, false};
     GMainContext *context = g_main_context_new();
     ImapConfig config = {
         .host = "127.0.0.1", .port = 1, .clear = true, .connections = 1, .timeout = 5};
