@@ -204,8 +204,8 @@ BlockResult blocks_read(Blocks *blocks, BlockKey key, size_t offset, size_t leng
     if (result == SQLITE_ROW) {
         *used = sqlite3_column_int64(read, 2);
         block = copy_block(read, key, offset, length, buffer);
-    } else if (database_state(result) == DATABASE_DAMAGED) {
-        block = BLOCK_DAMAGED;
+    } else if (database_state(result) != DATABASE_OK) {
+        block = database_state(result) == DATABASE_DAMAGED ? BLOCK_DAMAGED : BLOCK_UNREADABLE;
     }
     sqlite3_reset(read);
     return block;

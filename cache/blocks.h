@@ -31,9 +31,10 @@ DatabaseFile blocks_file(const Blocks *blocks);
 
 typedef enum {
     BLOCK_HELD,
-    BLOCK_NOT_HELD, /* or not readable at the moment */
-    BLOCK_WRONG,    /* its checksum does not fit */
-    BLOCK_DAMAGED,  /* the database is damaged */
+    BLOCK_NOT_HELD,
+    BLOCK_WRONG,      /* its checksum does not fit */
+    BLOCK_UNREADABLE, /* the disk fails, or the database is in use by another process */
+    BLOCK_DAMAGED,    /* the database is damaged */
 } BlockResult;
 
 /* Copies length bytes of the block from offset. used: when the message was last used (seconds

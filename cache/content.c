@@ -15,7 +15,8 @@
 
 /*
  * Invariant: what is in neither pending nor on disk is not held; what a key in doomed covers is
- * not held on disk, whatever is there. The lock is held for memory operations alone.
+ * not held on disk, whatever is there. What a reader could not read is doomed, so that the engine
+ * never takes for held what readers do not get. The lock is held for memory operations alone.
  */
 struct Content {
     pthread_mutex_t lock;
@@ -69,22 +70,24 @@ static void note_result(Content *content, BlockKey key, BlockResult result, int6
         recent_use(content->recent, key.folder, key.uid, now, now - used > USED_STEP || used > now);
     if (result == BLOCK_DAMAGED)
         content->damaged = true;
-    if (result == BLOCK_WRONG) {
-        content->stats.damaged++;
+    content->stats.damaged += result == BLOCK_WRONG;
+    if (result == BLOCK_WRONG || result == BLOCK_UNREADABLE)
         doom(content, key);
-    }
 }
 
 static bool read_disk(ReadContext *context, BlockKey key, size_t offset, size_t length,
                       void *buffer)
 {
     Content *content = context->content;
+    bool has_file = true;
     if (!context->reader && content->readers)
-        context->reader = readers_take(content->readers);
-    if (!context->reader)
+        context->reader = readers_take(content->readers, &has_file);
+    if (!content->readers || !has_file)
         return false;
     int64_t used = 0;
-    BlockResult result = blocks_read(context->reader, key, offset, length, buffer, &used);
+    BlockResult result = BLOCK_UNREADABLE;
+    if (context->reader)
+        result = blocks_read(context->reader, key, offset, length, buffer, &used);
     note_result(content, key, result, used);
     return result == BLOCK_HELD;
 }

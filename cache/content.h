@@ -8,8 +8,8 @@
  *
  * The engine thread puts; any thread gets. A put is in memory at once and on disk with the next
  * content_flush, many in one transaction and without an fsync each; a crash loses at most what
- * was not flushed. Nothing is ever handed out whose checksum does not fit: such a block is
- * dropped and reported as not held.
+ * was not flushed. Nothing is ever handed out whose checksum does not fit: such a block, and one
+ * that can't be read, is dropped and reported as not held.
  */
 #pragma once
 

@@ -46,14 +46,14 @@ void readers_set_file(Readers *readers, const DatabaseFile *file)
     g_queue_clear_full(&old, close_reader);
 }
 
-Blocks *readers_take(Readers *readers)
+Blocks *readers_take(Readers *readers, bool *has_file)
 {
     pthread_mutex_lock(&readers->lock);
     Blocks *blocks = g_queue_pop_head(&readers->idle);
-    bool has_file = readers->has_file;
+    *has_file = readers->has_file;
     DatabaseFile file = readers->file;
     pthread_mutex_unlock(&readers->lock);
-    if (blocks || !has_file)
+    if (blocks || !*has_file)
         return blocks;
     return blocks_connect(readers->directory, file);
 }

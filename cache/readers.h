@@ -13,6 +13,7 @@ void readers_free(Readers *readers);
 
 /* From now on to this file; NULL: none. Connections to another one are closed. */
 void readers_set_file(Readers *readers, const DatabaseFile *file);
-/* A connection, to be given back; NULL where there is none to be had. */
-Blocks *readers_take(Readers *readers);
+/* A connection, to be given back; NULL where there is no file (then *has_file is false), or none
+ * can be had to it: it may have been exchanged. */
+Blocks *readers_take(Readers *readers, bool *has_file);
 void readers_give(Readers *readers, Blocks *blocks);
