@@ -13,6 +13,7 @@
 #include "request.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -254,6 +255,13 @@ static bool mount_and_serve(const Options *options, Credentials *credentials, Da
     return true;
 }
 
+/* A limit on the size of files (ulimit -f) is to the cache what a full disk is: an error, no end.
+ */
+static void ignore_file_limits(void)
+{
+    signal(SIGXFSZ, SIG_IGN);
+}
+
 /* Nobody may look into our memory: no core dumps, no ptrace by others of the same user. */
 static void guard_memory(void)
 {
@@ -271,6 +279,7 @@ static int run(const Options *options)
     int status = EXIT_SUCCESS;
 
     guard_memory();
+    ignore_file_limits();
     umask(077);
     fuse_set_log_func(log_fuse);
     if (!credentials_find(options, &credentials, &error) ||
