@@ -25,13 +25,16 @@ typedef struct {
 } Look;
 
 /*
- * `checked` is when folders were in step, monotonic seconds, by id (0: the list of folders); it is
- * shared, under `lock`. All else is the engine thread's.
+ * `checked` is when folders were in step, monotonic seconds, by id (0: the list of folders), and
+ * `lost` (where `is_lost`) is when a look found that the server can't be reached. They are shared,
+ * under `lock`. All else is the engine thread's.
  */
 struct Refresher {
     Mount *mount;
     pthread_mutex_t lock;
     GHashTable *checked;
+    bool is_lost;
+    guint lost;
     GHashTable *looks; /* folder id -> Look */
     /* The list of folders: */
     MailOp *list_op;
@@ -73,13 +76,31 @@ static guint now_seconds(void)
     return (guint)(g_get_monotonic_time() / G_USEC_PER_SEC);
 }
 
+static bool is_recent(const Refresher *refresher, guint when)
+{
+    return now_seconds() - when < refresher->mount->options->refresh;
+}
+
+/* Whether the folder (0: the list) can be shown as it was, should there be no server. */
+static bool is_listed(const Refresher *refresher, uint32_t id)
+{
+    g_auto(CatalogFolder) folder = {0};
+
+    return !id || (catalog_folder(refresher->mount->catalog, id, &folder) && folder.listed);
+}
+
 bool refresh_is_fresh(Refresher *refresher, uint32_t folder)
 {
     gpointer key = GUINT_TO_POINTER(folder), checked = NULL;
+    bool fresh, lost;
 
-    SCOPED_LOCK(&refresher->lock);
-    return g_hash_table_lookup_extended(refresher->checked, key, NULL, &checked) &&
-           now_seconds() - GPOINTER_TO_UINT(checked) < refresher->mount->options->refresh;
+    pthread_mutex_lock(&refresher->lock);
+    fresh = g_hash_table_lookup_extended(refresher->checked, key, NULL, &checked) &&
+            is_recent(refresher, GPOINTER_TO_UINT(checked));
+    lost = refresher->is_lost && is_recent(refresher, refresher->lost);
+    pthread_mutex_unlock(&refresher->lock);
+    /* Each folder would have to wait for the same silence. */
+    return fresh || (lost && is_listed(refresher, folder));
 }
 
 static void set_fresh(Refresher *refresher, uint32_t folder)
@@ -88,6 +109,7 @@ static void set_fresh(Refresher *refresher, uint32_t folder)
 
     g_hash_table_insert(refresher->checked, GUINT_TO_POINTER(folder),
                         GUINT_TO_POINTER(now_seconds()));
+    refresher->is_lost = false;
 }
 
 void refresh_stale(Refresher *refresher, uint32_t folder)
@@ -95,6 +117,32 @@ void refresh_stale(Refresher *refresher, uint32_t folder)
     SCOPED_LOCK(&refresher->lock);
 
     g_hash_table_remove(refresher->checked, GUINT_TO_POINTER(folder));
+    refresher->is_lost = false;
+}
+
+static bool is_network_failure(const GError *error)
+{
+    switch (mail_errno(error)) {
+    case ETIMEDOUT:
+    case ENOTCONN:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case ECONNREFUSED:
+    case EAGAIN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A look has failed. Of an EAGAIN the server itself has spoken, maybe of one folder alone. */
+static void note_failure(Refresher *refresher, const GError *error)
+{
+    if (!is_network_failure(error) || mail_errno(error) == EAGAIN)
+        return;
+    SCOPED_LOCK(&refresher->lock);
+    refresher->is_lost = true;
+    refresher->lost = now_seconds();
 }
 
 /* --- what a look finds --------------------------------------------------------------------- */
@@ -199,21 +247,6 @@ static const MailSyncSink look_sink = {
 
 /* --- looking at a folder ------------------------------------------------------------------- */
 
-static bool is_network_failure(const GError *error)
-{
-    switch (mail_errno(error)) {
-    case ETIMEDOUT:
-    case ENOTCONN:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case ECONNREFUSED:
-    case EAGAIN:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void begin_look(Look *look, const CatalogFolder *folder);
 
 /*
@@ -249,6 +282,8 @@ static void look_done(gpointer data, const GError *error)
     if (look->changed)
         notify_inode(mount->notifier, mount_folder_ino(mount, look->folder));
     look->changed = false;
+    if (error)
+        note_failure(look->refresher, error);
     if (!error) {
         set_fresh(look->refresher, look->folder);
     } else if (is_network_failure(error) && known && folder.listed) {
@@ -367,7 +402,9 @@ static void list_done(gpointer data, const GError *error)
     refresher->list_op = NULL;
     refresher->list_done = NULL;
     mount_note_quota(refresher->mount);
-    if (!failure)
+    if (failure)
+        note_failure(refresher, failure);
+    else
         plant_tree(refresher, &failure);
     g_clear_pointer(&refresher->listed, g_array_unref);
     if (done)

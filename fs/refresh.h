@@ -13,7 +13,10 @@ void refresher_free(Refresher *refresher);
 
 /* --- any thread ------------------------------------------------------------------------------ */
 
-/* Whether the folder (or, for 0, the list of folders) was in step lately enough. */
+/*
+ * Whether the folder (or, for 0, the list of folders) was in step lately enough; or has to do as it
+ * is, since it was in step once, and a look at any folder lately found no server.
+ */
 bool refresh_is_fresh(Refresher *refresher, uint32_t folder);
 
 /* --- the engine thread ------------------------------------------------------------------------ */

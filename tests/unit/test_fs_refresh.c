@@ -141,6 +141,38 @@ static void test_offline_after_a_remount(void **state)
     scene_end(&scene);
 }
 
+/* One look that finds no server is enough for all folders that are known, for refresh= seconds. */
+static void test_offline_asks_once(void **state)
+{
+    Scene scene = scene_new();
+    FakeFolder *other = fake_folder(scene.server, "other");
+    fake_folder(scene.server, "unknown");
+    fake_add(scene.server, other, 7, 10, 10);
+    scene_mount(&scene, state);
+    uint64_t folder = fs_folder(scene.fs, FUSE_ROOT_ID, "other");
+    assert_int_equal(fs_opendir(scene.fs, folder), 0);
+    fs_unmount(scene.fs);
+
+    scene.fs = fs_mount(scene.server, *state); /* all is known, and nothing fresh */
+    uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
+    folder = fs_folder(scene.fs, FUSE_ROOT_ID, "other");
+    uint64_t unknown = fs_folder(scene.fs, FUSE_ROOT_ID, "unknown");
+    fake_forget(scene.server);
+    fake_fail(scene.server, FAKE_SYNC, ETIMEDOUT, 2);
+    assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+    assert_int_equal(fs_opendir(scene.fs, folder), 0);
+    g_autofree char *expected = g_strdup_printf("%s ", name_of(7));
+    assert_names(scene.fs, folder, expected);
+    assert_int_equal(lookup(&scene, folder, name_of(8)), ENOENT);
+    assert_int_equal(fake_started(scene.server, FAKE_SYNC), 1);
+    assert_int_equal(fs_opendir(scene.fs, unknown), ETIMEDOUT);
+    assert_int_equal(fake_started(scene.server, FAKE_SYNC), 2);
+    assert_int_equal(fs_opendir(scene.fs, unknown), 0); /* it is there again: all are looked at */
+    assert_int_equal(fs_opendir(scene.fs, folder), 0);
+    assert_int_equal(fake_started(scene.server, FAKE_SYNC), 4);
+    scene_end(&scene);
+}
+
 static void test_offline_and_never_listed(void **state)
 {
     Scene scene = scene_new();
@@ -428,6 +460,7 @@ int main(void)
         TEST_IN_DIRECTORY(test_changes_alone),
         TEST_IN_DIRECTORY(test_offline_shows_what_is_known),
         TEST_IN_DIRECTORY(test_offline_after_a_remount),
+        TEST_IN_DIRECTORY(test_offline_asks_once),
         TEST_IN_DIRECTORY(test_offline_and_never_listed),
         TEST_IN_DIRECTORY(test_another_uidvalidity),
         TEST_IN_DIRECTORY(test_another_uidvalidity_for_many),
