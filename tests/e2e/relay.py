@@ -13,12 +13,16 @@ class Relay:
 
     edit       bytes -> bytes, of each line that the server sends
     cut_after  so many bytes of the server's are let through in each connection, then it is cut
+    cut_from   these bytes are counted from the first line on that has this in it
+    hang       what would be cut becomes silent instead
     silent     while True, nothing is let through in either direction
     """
 
     def __init__(self, port, edit=None):
         self.edit = edit or (lambda line: line)
         self.cut_after = None
+        self.cut_from = b""
+        self.hang = False
         self.silent = False
         self.connections = 0
         self._server_port = port
@@ -84,15 +88,19 @@ class Relay:
         self._end(client, server)
 
     def _to_client(self, client, server):
-        passed = 0
+        passed = None  # nothing is counted yet
         try:
             for piece in self._pieces(server):
                 self._wait()
-                if self.cut_after is not None and passed + len(piece) > self.cut_after:
+                if passed is None and self.cut_from in piece:
+                    passed = 0
+                if passed is not None and self.cut_after is not None and passed + len(piece) > self.cut_after:
                     client.sendall(piece[:max(self.cut_after - passed, 0)])
+                    self.silent |= self.hang
+                    self._wait()
                     break
                 client.sendall(piece)
-                passed += len(piece)
+                passed = passed + len(piece) if passed is not None else None
         except OSError:
             pass
         self._end(client, server)
