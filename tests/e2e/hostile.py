@@ -9,8 +9,8 @@ handshake). A hook is called with (session, command) and returns
   None                             the honest answer is sent
 
 and may call session.answer(command) for the honest answer, session.hang() to say nothing for ever,
-session.close() to break off. What clients said is kept: Server.clear, Server.private (under TLS)
-and Server.commands.
+session.close() to break off. What clients said is kept: Server.clear, Server.private (under TLS),
+Server.confided (the same by the certificate that was shown) and Server.commands.
 """
 import base64
 import collections
@@ -131,6 +131,8 @@ class Session:
         self.sock = sock
         self.number = number
         self.secure = False
+        self.certificate = None  # the name of the one that was shown
+        self.dropped = False  # set ahead of the end of `sock`, which a handshake replaces
         self.folder = None
         self.pending = b""
 
@@ -176,12 +178,16 @@ class Session:
 
     def start_tls(self, certificate=None):
         """The handshake, in which the client finds out whether it can trust us."""
-        context = self.server.context(certificate)
+        self.certificate = certificate or self.server.certificate
+        context = self.server.context(self.certificate)
         try:
             self.sock = context.wrap_socket(self.sock, server_side=True)
         except (OSError, ValueError) as error:
-            self.server.handshake_errors.append(str(error))
+            if not self.dropped:
+                self.server.handshake_errors.append(str(error))
             raise Closed() from error
+        if self.dropped:
+            raise Closed()
         self.secure = True
 
     # --- running ---
@@ -189,6 +195,8 @@ class Session:
     def _record(self, data):
         with self.server.lock:
             (self.server.private if self.secure else self.server.clear).extend(data)
+            if self.secure:
+                self.server.confided[self.certificate].extend(data)
 
     def _receive(self):
         try:
@@ -364,6 +372,7 @@ class Server:
         self.on = {}
         self.lock = threading.Lock()
         self.clear, self.private = bytearray(), bytearray()
+        self.confided = collections.defaultdict(bytearray)
         self.commands, self.handshake_errors = [], []
         self.sessions = set()
         self._capabilities = capabilities
@@ -411,10 +420,11 @@ class Server:
         self.on = {}
 
     def drop(self):
-        """Breaks all connections."""
+        """Breaks all connections, also those whose handshake is under way."""
         with self.lock:
             sessions = list(self.sessions)
         for session in sessions:
+            session.dropped = True
             try:
                 session.sock.shutdown(socket.SHUT_RDWR)
             except OSError:

@@ -188,32 +188,36 @@ class AnswerTest(HostileTest):
 def cut_server(size, points, tls="off"):
     """
     A server that breaks the connection within its answer for each message, at a point of its own:
-    after so many bytes of the answer to each FETCH of it. Gives the server and {UID: bytes}.
+    after so many bytes of the answer to each FETCH of it. Gives the server, {UID: bytes}, and
+    {UID: {FETCH: how many bytes of its answer were sent}}.
     """
     data = {uid: letter(uid, size) for uid in range(1, len(points) + 1)}
     server = Server([Folder(b"INBOX", [Message(uid, text) for uid, text in data.items()])], tls=tls)
+    sent = {uid: {} for uid in data}
 
     def hook(session, command):
         if b"BODY" not in command.line:
             return None
-        answer = b"".join(session.answer(command))
-        uid = session.asked(command)[0][1].uid
-        session.close(answer[:points[uid - 1]])
+        uids = [message.uid for _, message, _ in session.asked(command)]
+        answer = b"".join(session.answer(command))[:points[uids[0] - 1]]
+        for uid in uids:
+            sent[uid][command.line] = len(answer)
+        session.close(answer)
         return None
 
     server.on["FETCH"] = hook
-    return server, data
+    return server, data, sent
 
 
 class CutTest(HostileTest):
     """A connection that breaks at any byte of an answer: nothing short is read, nor kept."""
 
     def cut(self, size, points, tls):
-        server, data = cut_server(size, points, tls)
+        server, data, sent = cut_server(size, points, tls)
         with server, hostile_mount(server, "refresh=60", "connections=4") as mount:
             for uid, path in mount.messages().items():
                 found = read_exact(path, data[uid])
-                if not isinstance(found, OSError) and points[uid - 1] < len(data[uid]):
+                if not isinstance(found, OSError) and sum(sent[uid].values()) < len(data[uid]):
                     raise AssertionError(f"{path} was read, though the server never sent all of it")
             mount.remount()
             server.honest()
