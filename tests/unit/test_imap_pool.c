@@ -1,18 +1,5 @@
-#include "imap_scene.h"
-
-static const MailRange text_only[] = {{MAIL_SECTION_TEXT, 0, 0}};
-
-static Act *fetch(Bed *bed, const char *folder, uint32_t uid)
-{
-    return act_fetch(bed, &(MailFetch){folder, 7, &uid, 1, text_only, 1, 1000, false});
-}
-
-#define GREETING PREAUTH("IMAP4rev1")
-#define EXAMINE(tag, folder) "C: " tag " EXAMINE " folder "\n"
-#define EXAMINED(tag) "S: * 1 EXISTS\nS: * OK [UIDVALIDITY 7] x\nS: " tag " OK done\n"
-#define FETCH(tag, uid) "C: " tag " UID FETCH " uid " (BODY.PEEK[TEXT])\n"
-#define FETCHED(tag, uid) "S: * 1 FETCH (UID " uid " BODY[TEXT] \"t\")\nS: " tag " OK done\n"
-#define TOLD(uid) "fetch " uid " TEXT t\nok\n"
+/* Which connection an operation is run on, how many there are, and those that end. */
+#include "imap_pool_scenes.h"
 
 /* --- which connection ------------------------------------------------------------------------ */
 
@@ -91,6 +78,110 @@ static void test_several_connections(void **state)
         .play = play_two_folders_at_once,
         .told = {{TOLD("1")}, {TOLD("2")}, {TOLD("3")}, {TOLD("4")}},
         .connections = 2,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
+static void play_one_after_the_other(Bed *bed)
+{
+    fetch(bed, "a", 1);
+    if (bed_run(bed))
+        fetch(bed, "b", 2);
+}
+
+/* Nobody needs a second connection while one is idle, whatever it has open. */
+static void test_idle_connection(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{GREETING, EXAMINE("A1", "a"), FETCH("A2", "1"), EXAMINED("A1"),
+                     FETCHED("A2", "1"), EXAMINE("A3", "b"), FETCH("A4", "2"), EXAMINED("A3"),
+                     FETCHED("A4", "2")},
+                    {GREETING}},
+        .play = play_one_after_the_other,
+        .told = {{TOLD("1")}, {TOLD("2")}},
+        .connections = 4,
+        .open_end = true,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
+/* --- how many -------------------------------------------------------------------------------- */
+
+static guint connections_made(const Bed *bed)
+{
+    return bed->server.peers->len;
+}
+
+static bool connection_ended(const Bed *bed, guint number)
+{
+    return number < connections_made(bed) &&
+           ((ScriptPeer *)g_ptr_array_index(bed->server.peers, number))->fd < 0;
+}
+
+static void cancel_all(Bed *bed)
+{
+    for (guint i = 0; i < bed->acts->len; i++)
+        act_cancel(g_ptr_array_index(bed->acts, i));
+}
+
+static void play_three_folders(Bed *bed)
+{
+    fetch(bed, "a", 1);
+    assert_true(bed_run_to_wait(bed));
+    bed->server.waiting = false;
+    fetch(bed, "b", 2);
+    assert_true(bed_run_to_wait(bed));
+    assert_int_equal(connections_made(bed), 2);
+    fetch(bed, "c", 3);
+    bed_settle(bed);
+    assert_int_equal(connections_made(bed), 2);
+    cancel_all(bed);
+}
+
+static void test_no_more_than_the_limit(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{GREETING, EXAMINE("A1", "a"), FETCH("A2", "1"), "W:\n"},
+                    {GREETING, EXAMINE("A1", "b"), FETCH("A2", "2"), "W:\n"},
+                    {GREETING}},
+        .play = play_three_folders,
+        .told = {{NULL}, {NULL}, {NULL}},
+        .connections = 2,
+        .open_end = true,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
+static void play_turned_away(Bed *bed)
+{
+    fetch(bed, "a", 1);
+    assert_true(bed_run_to_wait(bed));
+    fetch(bed, "b", 2);
+    while (!bed_has_ended(bed) && !connection_ended(bed, 1))
+        g_main_context_iteration(bed->context, TRUE);
+    fetch(bed, "c", 3);
+    bed_settle(bed);
+    assert_int_equal(connections_made(bed), 2);
+    cancel_all(bed);
+}
+
+/* A server that lets no more in is not asked again by the next who could use a connection. */
+static void test_limit_of_the_server(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{GREETING, EXAMINE("A1", "a"), FETCH("A2", "1"), "W:\n"},
+                    {"S: * BYE too many connections\nX:\n"},
+                    {GREETING}},
+        .play = play_turned_away,
+        .told = {{NULL}, {NULL}, {NULL}},
+        .connections = 4,
+        .open_end = true,
         .whole_only = true,
     };
     scene_run(&scene);
@@ -180,275 +271,114 @@ static void test_next_try(void **state)
     scene_run(&scene);
 }
 
-/* --- owners that do something from inside a callback ----------------------------------------- */
-
-static Act *inner_victim;
-
-static void cancel_victim(gpointer data, const GError *error)
+static void play_dropped_while_idle(Bed *bed)
 {
-    act_done(data, error);
-    if (inner_victim->op)
-        act_cancel(inner_victim);
-}
+    g_autoptr(GString) status = g_string_new(NULL);
 
-static void play_cancel_from_inside(Bed *bed)
-{
-    Act *act = act_new(bed);
-
-    act->op = mail_store_connect(bed->store, cancel_victim, act);
-    inner_victim = fetch(bed, "a", 1);
+    fetch(bed, "a", 1);
+    while (!bed->late && !connection_ended(bed, 0))
+        g_main_context_iteration(bed->context, TRUE);
+    bed_settle(bed);
+    mail_store_describe(bed->store, status);
+    assert_non_null(strstr(status->str, "connections: 0\n"));
+    assert_null(strstr(status->str, "connection-1"));
     fetch(bed, "a", 2);
 }
 
-static void test_cancel_from_inside(void **state)
+/* An idle connection that ended is forgotten, and another one made when it is needed. */
+static void test_dropped_while_idle(void **state)
 {
     (void)state;
-    static const Scene connected = {
-        .scripts = {{GREETING, EXAMINE("A1", "a"), FETCH("A2", "2"), EXAMINED("A1"),
+    static const Scene scene = {
+        .scripts = {{GREETING, EXAMINE("A1", "a"), FETCH("A2", "1"), EXAMINED("A1"),
+                     FETCHED("A2", "1"), "X:\n"},
+                    {GREETING, EXAMINE("A1", "a"), FETCH("A2", "2"), EXAMINED("A1"),
                      FETCHED("A2", "2")}},
-        .play = play_cancel_from_inside,
-        .told = {{"ok\n"}, {NULL}, {TOLD("2")}},
+        .play = play_dropped_while_idle,
+        .told = {{TOLD("1")}, {TOLD("2")}},
         .whole_only = true,
     };
-    static const Scene failed = {
-        .play = play_cancel_from_inside,
-        .told = {{"error ECONNREFUSED\n"}, {NULL}, {"error ECONNREFUSED\n"}},
-        .whole_only = true,
-    };
-    scene_run(&connected);
-    scene_run(&failed);
+    scene_run(&scene);
 }
 
-static void close_store(gpointer data, const GError *error)
+static void play_second_dies(Bed *bed)
 {
-    act_done(data, error);
-    act_close(((Act *)data)->bed);
-}
+    Act *second;
 
-static void play_close_from_inside(Bed *bed)
-{
-    Act *act = act_new(bed);
-
-    act->op = mail_store_connect(bed->store, close_store, act);
     fetch(bed, "a", 1);
-}
-
-static void test_close_from_inside(void **state)
-{
-    (void)state;
-    static const Scene connected = {
-        .scripts = {{GREETING, "C: A1 LOGOUT\n"
-                               "S: * BYE bye\n"
-                               "S: A1 OK done\n"
-                               "X:\n"}},
-        .play = play_close_from_inside,
-        .told = {{"ok\n"}, {"error ECANCELED\n"}, {"ok\n"}},
-        .whole_only = true,
-    };
-    static const Scene failed = {
-        .play = play_close_from_inside,
-        .told = {{"error ECONNREFUSED\n"}, {"error ECANCELED\n"}, {"ok\n"}},
-        .whole_only = true,
-    };
-    scene_run(&connected);
-    scene_run(&failed);
-}
-
-static void fetch_again(gpointer data, const GError *error)
-{
-    act_done(data, error);
-    fetch(((Act *)data)->bed, "a", 2);
-}
-
-static void play_submit_while_closing(Bed *bed)
-{
-    static const uint32_t uid = 1;
-    const MailFetch wanted = {"a", 7, &uid, 1, text_only, 1, 1000, false};
-    Act *act = act_new(bed);
-
-    act->op = mail_store_fetch(bed->store, &wanted, act_fetched, fetch_again, act);
-    if (bed_run_to_wait(bed))
-        act_close(bed);
+    assert_true(bed_run_to_wait(bed));
+    second = fetch(bed, "b", 2);
+    while (!bed_has_ended(bed) && !second->done)
+        g_main_context_iteration(bed->context, TRUE);
     script_go_on(&bed->server);
-    bed_run(bed);
-    fetch(bed, "a", 3);
 }
 
-/* Whoever does not give up is told each time. */
-static void test_submit_while_closing(void **state)
+/* What runs on the others goes on. Nor has the server said that it lets fewer in. */
+static void test_one_of_two_dies(void **state)
 {
     (void)state;
     static const Scene scene = {
-        .scripts = {{GREETING, EXAMINE("A1", "a"), FETCH("A2", "1"),
-                     "W:\n"
-                     "C: A3 LOGOUT\n"
-                     "S: * BYE bye\n"
-                     "S: A3 OK done\n"
-                     "X:\n"}},
-        .play = play_submit_while_closing,
-        .told = {{"error ECANCELED\n"}, {"ok\n"}, {"error ECANCELED\n"}, {"error ECANCELED\n"}},
+        .scripts = {{GREETING, EXAMINE("A1", "a"), FETCH("A2", "1"), "W:\n", EXAMINED("A1"),
+                     FETCHED("A2", "1")},
+                    {GREETING, EXAMINE("A1", "b"), FETCH("A2", "2"), "X:\n"},
+                    {GREETING, EXAMINE("A1", "b"), FETCH("A2", "2"), EXAMINED("A1"),
+                     FETCHED("A2", "2")}},
+        .play = play_second_dies,
+        .told = {{TOLD("1")}, {TOLD("2")}},
+        .connections = 2,
         .whole_only = true,
     };
     scene_run(&scene);
 }
 
-/* --- closing --------------------------------------------------------------------------------- */
+/* --- cancelled ------------------------------------------------------------------------------- */
 
-static void play_close_two(Bed *bed)
+static void play_cancelled_while_waiting(Bed *bed)
 {
-    fetch(bed, "a", 1);
+    Act *first = fetch(bed, "a", 1);
+
     fetch(bed, "b", 2);
-    if (bed_run(bed))
-        act_close(bed);
+    if (bed_run_to_wait(bed))
+        act_cancel(first);
+    script_go_on(&bed->server);
 }
 
-static void test_logout(void **state)
+/* The server never hears of it; who waits behind it is not held up. */
+static void test_cancelled_while_waiting(void **state)
 {
     (void)state;
     static const Scene scene = {
-        .scripts = {{GREETING, EXAMINE("A1", "a"), FETCH("A2", "1"), EXAMINE("A3", "b"),
-                     FETCH("A4", "2"), EXAMINED("A1"), FETCHED("A2", "1"), EXAMINED("A3"),
-                     FETCHED("A4", "2"),
-                     "C: A5 LOGOUT\n"
-                     "S: * BYE bye\n"
-                     "S: A5 OK done\n"
-                     "X:\n"}},
-        .play = play_close_two,
-        .told = {{TOLD("1")}, {TOLD("2")}, {"ok\n"}},
+        .scripts = {{"W:\n", GREETING, EXAMINE("A1", "b"), FETCH("A2", "2"), EXAMINED("A1"),
+                     FETCHED("A2", "2")}},
+        .play = play_cancelled_while_waiting,
+        .told = {{NULL}, {TOLD("2")}},
         .whole_only = true,
     };
     scene_run(&scene);
 }
 
-static void play_close_at_once(Bed *bed)
+static void play_cancelled_in_flight(Bed *bed)
 {
-    act_close(bed);
-}
+    Act *first = fetch(bed, "a", 1);
 
-static void play_connect_and_close(Bed *bed)
-{
-    act_connect(bed);
-    if (bed_run(bed))
-        act_close(bed);
-}
-
-static void play_close_while_connecting(Bed *bed)
-{
-    act_connect(bed);
-    fetch(bed, "a", 1);
     if (bed_run_to_wait(bed))
-        act_close(bed);
+        act_cancel(first);
+    fetch(bed, "b", 2);
+    script_go_on(&bed->server);
 }
 
-static void test_close(void **state)
+/* What still comes for it is nobody's, and the connection serves the next. */
+static void test_cancelled_in_flight(void **state)
 {
     (void)state;
-    static const Scene at_once = {
-        .play = play_close_at_once, .told = {{"ok\n"}}, .whole_only = true};
-    static const Scene while_connecting = {
-        .scripts = {{"W:\n"}},
-        .play = play_close_while_connecting,
-        .told = {{"error ECANCELED\n"}, {"error ECANCELED\n"}, {"ok\n"}},
-        .open_end = true,
+    static const Scene scene = {
+        .scripts = {{GREETING, EXAMINE("A1", "a"), FETCH("A2", "1"), "W:\n", EXAMINED("A1"),
+                     FETCHED("A2", "1"), EXAMINE("A3", "b"), FETCH("A4", "2"), EXAMINED("A3"),
+                     FETCHED("A4", "2")}},
+        .play = play_cancelled_in_flight,
+        .told = {{NULL}, {TOLD("2")}},
         .whole_only = true,
     };
-    static const Scene no_answer = {
-        .scripts = {{GREETING, "C: A1 LOGOUT\n"}},
-        .play = play_connect_and_close,
-        .told = {{"ok\n"}, {"ok\n"}},
-        .whole_only = true,
-    };
-    static const Scene dropped = {
-        .scripts = {{GREETING, "C: A1 LOGOUT\n"
-                               "X:\n"}},
-        .play = play_connect_and_close,
-        .told = {{"ok\n"}, {"ok\n"}},
-        .whole_only = true,
-    };
-    static const Scene stays = {
-        .scripts = {{GREETING, "C: A1 LOGOUT\n"
-                               "S: * BYE bye\n"
-                               "S: A1 OK done\n"}},
-        .play = play_connect_and_close,
-        .told = {{"ok\n"}, {"ok\n"}},
-        .whole_only = true,
-    };
-    scene_run(&at_once);
-    scene_run(&while_connecting);
-    scene_run(&no_answer);
-    scene_run(&dropped);
-    scene_run(&stays);
-}
-
-/* --- quota, alerts --------------------------------------------------------------------------- */
-
-static void play_quota(Bed *bed)
-{
-    MailQuota quota = {0};
-    Act *act = act_connect(bed);
-
-    assert_false(mail_store_quota(bed->store, &quota));
-    if (!bed_run(bed))
-        return;
-    bed_settle(bed);
-    if (!mail_store_quota(bed->store, &quota))
-        g_string_append(act->log, "none\n");
-    else
-        g_string_append_printf(act->log,
-                               "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-                               " bytes, %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT "\n",
-                               (guint64)quota.used_bytes, (guint64)quota.limit_bytes,
-                               (guint64)quota.used_messages, (guint64)quota.limit_messages);
-}
-
-static void check_quota(const char *answer, const char *expected)
-{
-    const Scene scene = {
-        .scripts = {{PREAUTH("IMAP4rev1 QUOTA"), "C: A1 GETQUOTAROOT INBOX\n", answer,
-                     "S: A1 OK done\n"}},
-        .play = play_quota,
-        .told = {{"ok\n", expected}},
-        .whole_only = true,
-    };
-    scene_run(&scene);
-}
-
-static void test_quota(void **state)
-{
-    (void)state;
-    check_quota("S: * QUOTAROOT INBOX root\nS: * QUOTA root (STORAGE 10 512 MESSAGE 20 30)\n",
-                "10240 of 524288 bytes, 20 of 30\n");
-    check_quota("S: * QUOTA \"\" (STORAGE 600 512)\n", "524288 of 524288 bytes, 0 of 0\n");
-    check_quota("S: * QUOTA \"\" (STORAGE 1 18446744073709551615)\n", "none\n");
-    check_quota("S: * QUOTA \"\" (STORAGE 1)\nS: * QUOTA\nS: * QUOTA (x) y\n", "none\n");
-    check_quota("S: * QUOTA \"\" (X-A b c STORAGE x 1 STORAGE 1 2)\n",
-                "1024 of 2048 bytes, 0 of 0\n");
-    check_quota("S: * QUOTA \"\" ()\n", "none\n");
-}
-
-static void play_alerts(Bed *bed)
-{
-    Act *act = act_connect(bed);
-    size_t told = 0;
-
-    bed_run(bed);
-    bed_settle(bed);
-    for (const char *at = scene_log->str; (at = strstr(at, "the server says: mind?")); at++)
-        told++;
-    g_string_append(act->log, told > 0 && told < 100 ? "alerts\n" : "no alerts, or a flood\n");
-}
-
-static void test_alerts(void **state)
-{
-    g_autoptr(GString) alerts = g_string_new(GREETING);
-
-    (void)state;
-    for (int i = 0; i < 100; i++)
-        g_string_append(alerts, "S: * OK [ALERT] mind\tthe gap\n");
-    const Scene scene = {.scripts = {{alerts->str}},
-                         .play = play_alerts,
-                         .told = {{"ok\n", "alerts\n"}},
-                         .whole_only = true};
     scene_run(&scene);
 }
 
@@ -458,16 +388,16 @@ int main(void)
         cmocka_unit_test(test_one_connection),
         cmocka_unit_test(test_several_connections),
         cmocka_unit_test(test_no_second_connection),
+        cmocka_unit_test(test_idle_connection),
+        cmocka_unit_test(test_no_more_than_the_limit),
+        cmocka_unit_test(test_limit_of_the_server),
         cmocka_unit_test(test_beside_a_listing),
         cmocka_unit_test(test_all_that_waits_fails),
         cmocka_unit_test(test_next_try),
-        cmocka_unit_test(test_cancel_from_inside),
-        cmocka_unit_test(test_close_from_inside),
-        cmocka_unit_test(test_submit_while_closing),
-        cmocka_unit_test(test_logout),
-        cmocka_unit_test(test_close),
-        cmocka_unit_test(test_quota),
-        cmocka_unit_test(test_alerts),
+        cmocka_unit_test(test_dropped_while_idle),
+        cmocka_unit_test(test_one_of_two_dies),
+        cmocka_unit_test(test_cancelled_while_waiting),
+        cmocka_unit_test(test_cancelled_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }
