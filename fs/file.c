@@ -42,12 +42,13 @@ static void status_submit(Request *request)
     request_resume(request, NULL);
 }
 
+/* From a copy: once the kernel has the reply, another thread may be told to release the text. */
 static void read_status(fuse_req_t req, const GString *text, size_t size, off_t offset)
 {
-    if ((size_t)offset >= text->len)
-        fuse_reply_buf(req, NULL, 0);
-    else
-        fuse_reply_buf(req, text->str + offset, MIN(size, text->len - (size_t)offset));
+    size_t length = (size_t)offset < text->len ? MIN(size, text->len - (size_t)offset) : 0;
+    g_autofree char *copy = length ? g_memdup2(text->str + offset, length) : NULL;
+
+    fuse_reply_buf(req, copy, length);
 }
 
 /* --- open ------------------------------------------------------------------------------------- */
