@@ -273,7 +273,7 @@ const char *options_help(void)
            "                       ($XDG_CACHE_HOME/pullmail; /var/cache/pullmail for root)\n"
            "  cachesize=SIZE       the most it holds (1G)\n"
            "  connections=N        the most IMAP connections at once, 1 to 32 (4)\n"
-           "  prefetch=SIZE|off    how far to read ahead of a scan\n"
+           "  prefetch=SIZE|off    how far to read ahead of a scan, at most (16M)\n"
            "  refresh=SECONDS      between looks at the server (60)\n"
            "  timeout=SECONDS      until a silent server is an error (60)\n"
            "  expunge=WHEN         now, unmount or never (now)\n"
