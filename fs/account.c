@@ -13,6 +13,11 @@ static const char *auth_of(const Options *options)
 static MailStore *imap_account(const Options *options, const Credentials *credentials,
                                TlsPolicy *tls)
 {
+    static const ImapCompress compress[] = {
+        [COMPRESS_AUTO] = IMAP_COMPRESS_AUTO,
+        [COMPRESS_ON] = IMAP_COMPRESS_ON,
+        [COMPRESS_OFF] = IMAP_COMPRESS_OFF,
+    };
     ImapConfig config = {
         .host = options->url.host,
         .port = options->url.port,
@@ -26,6 +31,7 @@ static MailStore *imap_account(const Options *options, const Credentials *creden
         .read_only = true,
         .connections = options->connections,
         .timeout = options->timeout,
+        .compress = compress[options->compress],
         .trace = options->protocol,
         .stand_in = g_random_int() | 1,
     };

@@ -274,6 +274,7 @@ const char *options_help(void)
            "  cachesize=SIZE       the most it holds (1G)\n"
            "  connections=N        the most IMAP connections at once, 1 to 32 (4)\n"
            "  prefetch=SIZE|off    how far to read ahead of a scan, at most (16M)\n"
+           "  compress=WHEN        auto, on or off (auto: where the link is slow)\n"
            "  refresh=SECONDS      between looks at the server (60)\n"
            "  timeout=SECONDS      until a silent server is an error (60)\n"
            "  expunge=WHEN         now, unmount or never (now)\n"

@@ -12,6 +12,7 @@
 #include <fuse_lowlevel.h>
 
 typedef enum { TLS_REQUIRED, TLS_OFF } TlsMode;
+typedef enum { COMPRESS_AUTO, COMPRESS_ON, COMPRESS_OFF } CompressMode;
 typedef enum { EXPUNGE_NOW, EXPUNGE_UNMOUNT, EXPUNGE_NEVER } ExpungeMode;
 
 typedef struct {
@@ -35,6 +36,7 @@ typedef struct {
     char *cachedir;     /* absolute, or NULL: the default place */
     uint64_t cachesize; /* bytes */
     unsigned connections;
+    CompressMode compress;
     int64_t prefetch;          /* bytes ahead of a scan; 0: off; -1: the default */
     unsigned refresh, timeout; /* seconds */
     ExpungeMode expunge;

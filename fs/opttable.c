@@ -103,6 +103,22 @@ static bool set_tls(const Option *option, OptionTarget *target, const char *valu
     return choice >= 0;
 }
 
+static bool set_compress(const Option *option, OptionTarget *target, const char *value,
+                         GError **error)
+{
+    static const char *const known[] = {
+        [COMPRESS_AUTO] = "auto",
+        [COMPRESS_ON] = "on",
+        [COMPRESS_OFF] = "off",
+        NULL,
+    };
+    int choice = optvalue_choice(option->name, value, known, error);
+
+    if (choice >= 0)
+        target->options->compress = (CompressMode)choice;
+    return choice >= 0;
+}
+
 static bool set_expunge(const Option *option, OptionTarget *target, const char *value,
                         GError **error)
 {
@@ -232,6 +248,7 @@ static const Option table[] = {
     {"cachedir=", set_path, AT(cachedir), 0, 0},
     {"cachesize=", set_size, AT(cachesize), 0, 0},
     {"connections=", set_number, AT(connections), 1, 32},
+    {"compress=", set_compress, 0, 0, 0},
     {"prefetch=", set_prefetch, 0, 0, 0},
     {"refresh=", set_number, AT(refresh), 1, 86400},
     {"timeout=", set_number, AT(timeout), 1, 3600},

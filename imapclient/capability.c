@@ -24,6 +24,7 @@ static const struct {
     {"QUOTA", IMAP_CAP_QUOTA},
     {"ESEARCH", IMAP_CAP_ESEARCH},
     {"SPECIAL-USE", IMAP_CAP_SPECIAL_USE},
+    {"COMPRESS=DEFLATE", IMAP_CAP_COMPRESS},
 };
 
 static void read_one(ImapCapabilities *caps, const char *text)

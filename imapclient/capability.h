@@ -24,6 +24,7 @@ typedef enum {
     IMAP_CAP_QUOTA = 1 << 13,
     IMAP_CAP_ESEARCH = 1 << 14,
     IMAP_CAP_SPECIAL_USE = 1 << 15,
+    IMAP_CAP_COMPRESS = 1 << 16, /* DEFLATE */
 } ImapCap;
 
 typedef struct {

@@ -39,7 +39,8 @@ struct ImapConn {
     Request *literal;
     unsigned last_tag;
     bool greeted;
-    bool upgrading; /* STARTTLS was agreed to */
+    bool upgrading;   /* STARTTLS was agreed to */
+    bool compressing; /* COMPRESS was agreed to, and the bytes behind that are still to be seen */
     bool closed;
     char *farewell; /* the text of a BYE: nothing is sent any more */
     GError *failure;
@@ -192,9 +193,12 @@ static bool may_send(ImapConn *conn, const Request *next)
 {
     const Request *last = g_queue_peek_tail(&conn->in_flight);
 
-    if (conn->failure || conn->farewell || conn->literal || conn->upgrading || !conn->greeted)
+    if (conn->failure || conn->farewell || conn->literal || conn->upgrading || conn->compressing ||
+        !conn->greeted)
         return false;
     if (last && ((last->flags | next->flags) & IMAP_REQUEST_BARRIER))
+        return false;
+    if (last && (last->flags & IMAP_REQUEST_COMPRESS))
         return false;
     return g_queue_get_length(&conn->in_flight) < DEPTH;
 }
@@ -295,6 +299,8 @@ static void take_tagged(ImapConn *conn, const ImapResponse *response)
         conn->literal = NULL;
     if ((request->flags & IMAP_REQUEST_STARTTLS) && strcmp(response->name, "OK") == 0)
         conn->upgrading = true;
+    if ((request->flags & IMAP_REQUEST_COMPRESS) && strcmp(response->name, "OK") == 0)
+        conn->compressing = true;
     if (request->events)
         request->events->done(request->data, response, NULL);
     request_free(request);
@@ -337,7 +343,7 @@ static bool on_response(gpointer data, const ImapResponse *response)
         take_untagged(conn, response);
         break;
     }
-    return !conn->upgrading && !conn->failure;
+    return !conn->upgrading && !conn->compressing && !conn->failure;
 }
 
 static ImapLiteralFate on_literal(gpointer data, uint64_t number, const char *name,
@@ -364,6 +370,29 @@ static ImapLiteralFate on_literal(gpointer data, uint64_t number, const char *na
     return size <= most ? IMAP_LITERAL_KEEP : IMAP_LITERAL_DISCARD;
 }
 
+/* The server has agreed to TLS; `left` more bytes came behind that. */
+static void start_tls(ImapConn *conn, size_t left)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (left > 0)
+        fail_text(conn, EPROTO, "the server sent data in clear behind its answer to STARTTLS");
+    else if (!stream_start_tls(conn->stream, conn->tls, &error))
+        imap_conn_fail(conn, error);
+}
+
+/* Likewise to compression: they are compressed already. */
+static void start_compression(ImapConn *conn, const uint8_t *behind, size_t left)
+{
+    g_autoptr(GError) error = NULL;
+
+    conn->compressing = false;
+    if (stream_start_deflate(conn->stream, behind, left, &error))
+        pump(conn);
+    else
+        fail_text(conn, EPROTO, error->message);
+}
+
 static void on_received(gpointer data, const uint8_t *bytes, size_t length)
 {
     ImapConn *conn = data;
@@ -381,14 +410,12 @@ static void on_received(gpointer data, const uint8_t *bytes, size_t length)
         fail_text(conn, EPROTO, error->message);
         return;
     }
-    if (conn->upgrading) {
-        if (consumed < length)
-            fail_text(conn, EPROTO, "the server sent data in clear behind its answer to STARTTLS");
-        else if (!stream_start_tls(conn->stream, conn->tls, &error))
-            imap_conn_fail(conn, error);
-        return;
-    }
-    pump(conn);
+    if (conn->upgrading)
+        start_tls(conn, length - consumed);
+    else if (conn->compressing && !conn->failure)
+        start_compression(conn, bytes + consumed, length - consumed);
+    else
+        pump(conn);
 }
 
 static void on_ready(gpointer data)

@@ -32,6 +32,9 @@ enum {
     IMAP_REQUEST_BARRIER = 1 << 0,
     /* Its OK is followed by the TLS handshake (implies a barrier). */
     IMAP_REQUEST_STARTTLS = 1 << 1,
+    /* Its OK is followed by compressed bytes, both ways (RFC 4978). Goes out in its turn, and
+     * nothing goes out behind it until it is completed. */
+    IMAP_REQUEST_COMPRESS = 1 << 2,
 };
 
 /* What a request is told. Each but done may be NULL. */

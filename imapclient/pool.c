@@ -1,6 +1,7 @@
 #include "pool.h"
 
 #include "limits.h"
+#include "link.h"
 #include "outcome.h"
 
 #include <errno.h>
@@ -39,6 +40,7 @@ struct ImapPool {
     Member *ahead;
     GQueue waiting, ahead_waiting;
     GSource *dispatch;
+    ImapLink link;
     unsigned last_number;
     uint64_t alerts;   /* that the server sent */
     unsigned limit;    /* the most connections that the server lets in */
@@ -153,6 +155,8 @@ static void on_ready(gpointer data, ImapSession *session)
         imap_command_raw(command, "INBOX");
         imap_conn_send(imap_session_conn(session), command, 0, &unheard, pool);
     }
+    if (imap_link_compresses(pool->link, pool->config.compress))
+        imap_session_compress(session);
     schedule_dispatch(pool);
 }
 
@@ -254,6 +258,8 @@ static void drop_dead(ImapPool *pool)
         if (imap_session_state(member->session) == IMAP_SESSION_DEAD)
             g_ptr_array_remove_index(pool->members, i - 1);
     }
+    if (pool->members->len == 0) /* the next may go another way */
+        pool->link = IMAP_LINK_UNKNOWN;
 }
 
 static void add_member(ImapPool *pool)
@@ -326,6 +332,25 @@ static bool start_waiting(ImapPool *pool)
     return wanting;
 }
 
+/*
+ * Bulk is what pays for a compressed connection, and its connection knows the link best. The
+ * others follow at a moment when nobody has to wait for it.
+ */
+static void look_at_link(ImapPool *pool, Member *bulk)
+{
+    Stream *stream = imap_conn_stream(imap_session_conn(bulk->session));
+
+    if (stream)
+        pool->link = imap_link_look(pool->link, stream_pace(stream), pool->config.fast_link);
+    if (!imap_link_compresses(pool->link, pool->config.compress))
+        return;
+    for (guint i = 0; i < pool->members->len; i++) {
+        Member *member = g_ptr_array_index(pool->members, i);
+        if (member == bulk || member->ops.length == 0)
+            imap_session_compress(member->session);
+    }
+}
+
 /* Likewise what is fetched ahead; true where there is no session at all for it. */
 static bool start_ahead(ImapPool *pool)
 {
@@ -337,6 +362,7 @@ static bool start_ahead(ImapPool *pool)
             return true;
         if (member->ahead >= AHEAD_DEPTH)
             break;
+        look_at_link(pool, member);
         run(member, g_queue_pop_head(&pool->ahead_waiting));
     }
     return false;
@@ -461,6 +487,8 @@ ImapPool *imap_pool_new(const ImapConfig *config)
     pool->config.auth = g_strdup(config->auth);
     pool->config.password = config->password ? secret_copy(config->password) : NULL;
     pool->config.tls = config->tls ? tls_policy_ref(config->tls) : NULL;
+    if (!config->fast_link)
+        pool->config.fast_link = IMAP_LINK_FAST;
     pool->members = g_ptr_array_new_with_free_func(member_free);
     g_queue_init(&pool->waiting);
     g_queue_init(&pool->ahead_waiting);

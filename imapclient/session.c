@@ -25,6 +25,7 @@ struct ImapSession {
     GError *refusal;
     GQueue selecting;
     GSource *deadline; /* of the whole login */
+    bool compressing;  /* was asked for; what came of it the stream knows */
 };
 
 typedef struct {
@@ -215,6 +216,33 @@ GError *imap_session_selected(const ImapSession *session, const char *name, uint
     return NULL;
 }
 
+/* --- compression ---------------------------------------------------------------------------- */
+
+/* A server that refuses goes on without; a connection that is lost is told elsewhere. */
+static void compress_done(gpointer data, const ImapResponse *response, const GError *error)
+{
+    ImapSession *session = data;
+
+    if (!error && strcmp(response->name, "OK") != 0) {
+        g_autofree char *text = imap_quote_text(response->text);
+        g_info("connection %u is not compressed: %s", session->number, text);
+    }
+}
+
+static const ImapRequestEvents compress_events = {.done = compress_done};
+
+void imap_session_compress(ImapSession *session)
+{
+    ImapCommand *command;
+
+    if (session->compressing || session->state != IMAP_SESSION_READY ||
+        !imap_capabilities_have(&session->result.caps, IMAP_CAP_COMPRESS))
+        return;
+    session->compressing = true;
+    command = imap_command_new("COMPRESS DEFLATE");
+    imap_conn_send(session->conn, command, IMAP_REQUEST_COMPRESS, &compress_events, session);
+}
+
 /* --- life and looks ------------------------------------------------------------------------------
  */
 
@@ -316,7 +344,8 @@ void imap_session_describe(ImapSession *session, GString *text)
     }
     g_string_append_printf(text,
                            ", %zu commands under way, %" G_GUINT64_FORMAT
-                           " bytes received, %" G_GUINT64_FORMAT " sent, tls %s\n",
+                           " bytes received, %" G_GUINT64_FORMAT " sent, tls %s%s\n",
                            imap_conn_load(session->conn), (guint64)received, (guint64)sent,
-                           stream ? stream_tls_text(stream) : "none");
+                           stream ? stream_tls_text(stream) : "none",
+                           stream && stream_is_deflated(stream) ? ", compressed" : "");
 }

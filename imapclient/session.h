@@ -57,5 +57,8 @@ const ImapMailbox *imap_session_mailbox(const ImapSession *session);
  */
 GError *imap_session_selected(const ImapSession *session, const char *name, uint32_t uidvalidity);
 
+/* Asks for compression where the server has it and was not asked before. */
+void imap_session_compress(ImapSession *session);
+
 /* "key: value" for the status. */
 void imap_session_describe(ImapSession *session, GString *text);

@@ -9,6 +9,13 @@
 #include "net/secret.h"
 #include "net/tls.h"
 
+/* When connections are compressed (RFC 4978), where the server can. */
+typedef enum {
+    IMAP_COMPRESS_AUTO, /* where the link turns out to be what bounds them */
+    IMAP_COMPRESS_ON,
+    IMAP_COMPRESS_OFF,
+} ImapCompress;
+
 typedef struct {
     const char *host;
     uint16_t port;
@@ -22,7 +29,10 @@ typedef struct {
     bool read_only;         /* EXAMINE, always */
     unsigned connections;   /* the most at once */
     unsigned timeout;       /* seconds until a silent server is an error */
-    bool trace;             /* log the protocol (g_debug, domain "imap") */
+    ImapCompress compress;
+    uint64_t fast_link; /* bytes a second from which on a link is fast; 0: the default; UINT64_MAX:
+                           none is */
+    bool trace;         /* log the protocol (g_debug, domain "imap") */
     /* UIDVALIDITY of mailboxes for which the server tells none, whose UIDs then mean nothing to
      * the next mount: a random number. */
     uint32_t stand_in;

@@ -1,5 +1,7 @@
 #include "stream.h"
 #include "connect.h"
+#include "deflate.h"
+#include "pace.h"
 #include "send_queue.h"
 #include "tls_private.h"
 #include "transport.h"
@@ -11,6 +13,7 @@
 enum {
     PIECE = 64 * 1024,            /* the most that `received` gets at a time */
     PIECES_PER_TURN = 4,          /* then other sources of the loop get theirs */
+    READS_PER_PIECE = 64,         /* likewise, where compressed bytes say next to nothing */
     BYTES_SENT_PER_TURN = 1 << 20 /* likewise */
 };
 
@@ -27,6 +30,7 @@ typedef enum {
  * io is attached, and transport is there, exactly in the states CLEAR, HANDSHAKE and SECURE;
  * connect exactly in CONNECTING. owned is false once the owner has freed the stream: then a frame
  * of this file further up the stack holds the last reference, and no callback is made any more.
+ * Once deflate is there, `plain` is what is to be sent and not compressed yet; else it is empty.
  */
 struct Stream {
     unsigned references;
@@ -52,7 +56,10 @@ struct Stream {
     GError *write_error; /* sending failed; reported once what is left to read has been read */
 
     bool paused;
+    Deflate *deflate;
+    SendQueue plain;
     SendQueue queue;
+    Pace pace;
     uint64_t received;
     uint64_t sent;
     char *tls_text;
@@ -88,6 +95,8 @@ static void disconnect(Stream *stream)
     g_clear_pointer(&stream->io, g_source_unref);
     stream->poll_tag = NULL;
     g_clear_pointer(&stream->transport, transport_free);
+    g_clear_pointer(&stream->deflate, deflate_free);
+    send_queue_clear(&stream->plain);
     send_queue_clear(&stream->queue);
 }
 
@@ -171,15 +180,47 @@ static void go_on_with_handshake(Stream *stream)
     }
 }
 
+/* Reads what arrived, as it came from the wire. */
+static TransportResult read_wire(Stream *stream, uint8_t *bytes, size_t size, size_t *length,
+                                 GError **error)
+{
+    TransportResult result = transport_read(stream->transport, bytes, size, length, error);
+    if (result == TRANSPORT_OK) {
+        stream->received += *length;
+        pace_read(&stream->pace, *length, g_get_monotonic_time());
+    } else if (result == TRANSPORT_WANT_READ) {
+        pace_drained(&stream->pace, g_get_monotonic_time());
+    }
+    return result;
+}
+
+/* Likewise, uncompressed. *length may be 0 where it returns TRANSPORT_OK. */
+static TransportResult read_some(Stream *stream, uint8_t *bytes, size_t size, size_t *length,
+                                 GError **error)
+{
+    if (!stream->deflate)
+        return read_wire(stream, bytes, size, length, error);
+    if (!deflate_read(stream->deflate, bytes, size, length, error))
+        return TRANSPORT_FAILED;
+    if (*length > 0)
+        return TRANSPORT_OK;
+    size_t room, put = 0;
+    uint8_t *input = deflate_room(stream->deflate, &room);
+    TransportResult result = read_wire(stream, input, room, &put, error);
+    deflate_put(stream->deflate, put);
+    return result;
+}
+
 /* Fills a piece as far as the connection has bytes; what stopped it is in read_blocked. */
 static size_t read_piece(Stream *stream, uint8_t *piece, GError **error)
 {
     size_t filled = 0;
-    while (filled < PIECE && stream->read_blocked == TRANSPORT_OK) {
+    for (int i = 0; i < READS_PER_PIECE; i++) {
         size_t length = 0;
-        stream->read_blocked = transport_read(stream->transport, piece + filled, PIECE - filled,
-                                              &length, error);
+        stream->read_blocked = read_some(stream, piece + filled, PIECE - filled, &length, error);
         filled += length;
+        if (filled == PIECE || stream->read_blocked != TRANSPORT_OK)
+            break;
     }
     return filled;
 }
@@ -192,7 +233,6 @@ static void receive(Stream *stream)
     stream->read_blocked = TRANSPORT_OK;
     for (int i = 0; i < PIECES_PER_TURN && stream->read_blocked == TRANSPORT_OK; i++) {
         size_t length = read_piece(stream, piece, &error);
-        stream->received += length;
         if (length > 0)
             stream->events.received(stream->data, piece, length);
         if (!stream->owned || !is_established(stream))
@@ -204,9 +244,22 @@ static void receive(Stream *stream)
         fail(stream, error);
 }
 
+/* All that was written meanwhile in one go, since each end of one costs some bytes. */
+static void compress_plain(Stream *stream)
+{
+    size_t length = send_queue_length(&stream->plain);
+    if (length == 0)
+        return;
+    deflate_write(stream->deflate, send_queue_bytes(&stream->plain), length, &stream->queue,
+                  stream->plain.secret);
+    send_queue_drop(&stream->plain, length);
+}
+
 static void send_queued(Stream *stream)
 {
     size_t turn = 0;
+    if (send_queue_length(&stream->queue) == 0)
+        compress_plain(stream);
     stream->write_blocked = TRANSPORT_OK;
     while (stream->write_blocked == TRANSPORT_OK && send_queue_length(&stream->queue) > 0 &&
            turn < BYTES_SENT_PER_TURN) {
@@ -218,8 +271,10 @@ static void send_queued(Stream *stream)
         stream->sent += length;
         turn += length;
     }
-    if (stream->write_error)
+    if (stream->write_error) {
+        send_queue_clear(&stream->plain);
         send_queue_clear(&stream->queue);
+    }
 }
 
 /* Reading goes first: what the server said last is told before that sending fails. */
@@ -246,7 +301,7 @@ static GIOCondition wanted_condition(const Stream *stream)
     GIOCondition wanted = 0;
     if (stream->state == STREAM_HANDSHAKE || !stream->paused)
         wanted |= condition_of(stream->read_blocked);
-    if (is_established(stream) && send_queue_length(&stream->queue) > 0)
+    if (is_established(stream) && stream_queued(stream) > 0)
         wanted |= stream->write_blocked == TRANSPORT_WANT_READ ? G_IO_IN : G_IO_OUT;
     return wanted;
 }
@@ -378,7 +433,7 @@ bool stream_start_tls(Stream *stream, TlsPolicy *tls, GError **error)
 {
     if (stream->state != STREAM_CLEAR)
         return refuse_tls(error, "the connection is not there, or under TLS already");
-    if (send_queue_length(&stream->queue) > 0)
+    if (stream_queued(stream) > 0)
         return refuse_tls(error, "the server agreed before it had been asked");
     if (transport_has_unread(stream->transport))
         return refuse_tls(error, "more came in clear text behind the server's reply, which may be "
@@ -390,11 +445,29 @@ bool stream_start_tls(Stream *stream, TlsPolicy *tls, GError **error)
     return true;
 }
 
+bool stream_start_deflate(Stream *stream, const uint8_t *behind, size_t length, GError **error)
+{
+    if (!is_established(stream) || stream->deflate || stream_queued(stream) > 0 ||
+        length > DEFLATE_ROOM) {
+        g_set_error(error, MAIL_ERROR, EPROTO,
+                    "compression can't begin: the server agreed before it had been asked");
+        return false;
+    }
+    size_t room;
+    stream->deflate = deflate_new();
+    if (length > 0)
+        memcpy(deflate_room(stream->deflate, &room), behind, length);
+    deflate_put(stream->deflate, length);
+    if (stream->read_blocked != TRANSPORT_FAILED)
+        stream->read_blocked = TRANSPORT_OK;
+    return true;
+}
+
 static void write_bytes(Stream *stream, const void *bytes, size_t length, bool secret)
 {
     if (stream->state == STREAM_FAILED || stream->write_error)
         return;
-    send_queue_append(&stream->queue, bytes, length, secret);
+    send_queue_append(stream->deflate ? &stream->plain : &stream->queue, bytes, length, secret);
     update_polling(stream);
 }
 
@@ -408,9 +481,9 @@ void stream_write_secret(Stream *stream, const void *bytes, size_t length)
     write_bytes(stream, bytes, length, true);
 }
 
-size_t stream_queued(Stream *stream)
+size_t stream_queued(const Stream *stream)
 {
-    return send_queue_length(&stream->queue);
+    return send_queue_length(&stream->plain) + send_queue_length(&stream->queue);
 }
 
 void stream_pause(Stream *stream, bool pause)
@@ -443,6 +516,16 @@ void stream_counters(Stream *stream, uint64_t *received, uint64_t *sent)
 {
     *received = stream->received;
     *sent = stream->sent;
+}
+
+const Pace *stream_pace(Stream *stream)
+{
+    return &stream->pace;
+}
+
+bool stream_is_deflated(Stream *stream)
+{
+    return stream->deflate != NULL;
 }
 
 void stream_free(Stream *stream)

@@ -1,5 +1,5 @@
 /*
- * stream.h: one connection to a server as a stream of bytes both ways, over TCP and TLS.
+ * stream.h: one connection to a server as a stream of bytes both ways, over TCP, TLS and DEFLATE.
  *
  * Shared by the IMAP and the POP3 client. A stream lives on the engine thread, in the GMainContext
  * that was the thread's default when it was made; nothing here waits. It reports what happens by
@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "pace.h"
 #include "tls.h"
 
 #include <glib.h>
@@ -29,8 +30,8 @@ typedef struct {
     void (*received)(gpointer data, const uint8_t *bytes, size_t length);
     /*
      * The connection is gone, for this reason: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT,
-     * ENOTCONN (closed by the server), EPROTO (TLS), EKEYREJECTED (the certificate was not
-     * accepted), ENOENT never. The message names host and port and says what to do.
+     * ENOTCONN (closed by the server), EPROTO (TLS, compression), EKEYREJECTED (the certificate was
+     * not accepted), ENOENT never. The message names host and port and says what to do.
      */
     void (*closed)(gpointer data, const GError *error);
 } StreamEvents;
@@ -54,12 +55,19 @@ void stream_connect(Stream *stream);
  */
 bool stream_start_tls(Stream *stream, TlsPolicy *tls, GError **error);
 
+/*
+ * Compresses both ways from here on (RFC 4978), above TLS where there is TLS. behind: what
+ * `received` has seen behind the server's reply, which is compressed already. False with EPROTO
+ * where anything is queued to be sent as it is.
+ */
+bool stream_start_deflate(Stream *stream, const uint8_t *behind, size_t length, GError **error);
+
 /* Queues bytes; they leave when the main loop gets to it, in as few packets as they fit. secret:
  * the queue's memory is wiped once they have left. */
 void stream_write(Stream *stream, const void *bytes, size_t length);
 void stream_write_secret(Stream *stream, const void *bytes, size_t length);
-/* Bytes queued and not yet taken by the kernel. */
-size_t stream_queued(Stream *stream);
+/* Bytes queued and not yet taken by the kernel, partly uncompressed. */
+size_t stream_queued(const Stream *stream);
 
 /* Stops and restarts the calls of `received`, so that memory stays bounded. */
 void stream_pause(Stream *stream, bool pause);
@@ -75,6 +83,9 @@ int64_t stream_certificate_expiry(Stream *stream);
  * 1.3 or the extended master secret (RFC 7627), tls-unique TLS 1.2. The caller unrefs.
  */
 GBytes *stream_channel_binding(Stream *stream, const char *type);
+/* How fast bytes arrive, as on the wire above TLS. */
+const Pace *stream_pace(Stream *stream);
+bool stream_is_deflated(Stream *stream);
 /* Bytes received and sent since the beginning, as on the wire above TLS. */
 void stream_counters(Stream *stream, uint64_t *received, uint64_t *sent);
 

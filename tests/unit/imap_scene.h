@@ -36,6 +36,8 @@ typedef struct {
     ScriptAnswer answer;  /* for F: */
     unsigned connections; /* 0: 1 */
     unsigned timeout;     /* 0: 5 */
+    ImapCompress compress;
+    uint64_t fast_link;
     bool open_end;        /* the client may go before the transcript is through */
     bool whole_only;      /* is not cut off: too large, or it ends by a timeout */
     bool served_once;     /* once cut off, not again: operations would begin in another order */
@@ -357,6 +359,8 @@ static inline void bed_configure(Bed *bed)
         .read_only = true,
         .connections = scene->connections ? scene->connections : 1,
         .timeout = scene->timeout ? scene->timeout : 5,
+        .compress = scene->compress,
+        .fast_link = scene->fast_link,
         .trace = true,
     };
     if (scene->tls != TLS_OFF) {

@@ -13,6 +13,7 @@
  *   F:          the client sends a line, and the server what Script.answer makes of it
  *   W:          the server waits for script_go_on
  *   T:          the TLS handshake
+ *   Z:          from here on both sides are compressed
  *   X:          the server closes the connection
  * Behind the last step the client must not send anything more.
  *
@@ -38,6 +39,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
 typedef enum {
     PLAY_WHOLE, /* all that the server has to say up to the client's next word at once */
@@ -74,7 +76,7 @@ struct Script {
 };
 
 typedef struct {
-    char kind; /* of "CSEFWTX" */
+    char kind; /* of "CSEFWTXZ" */
     GBytes *bytes;
 } ScriptStep;
 
@@ -83,6 +85,7 @@ typedef struct {
     int fd; /* -1: closed */
     SSL *ssl;
     bool secure;
+    z_stream *deflating, *inflating; /* NULL: not compressed */
     size_t number;
     GArray *steps;
     guint at;
@@ -142,7 +145,7 @@ static inline ScriptStep script_step(const char *line)
         owned = g_strconcat(text, "\r\n", NULL);
         return (ScriptStep){line[0], g_bytes_new_take(owned, strlen(owned))};
     default:
-        assert_true(strchr("FWTX", line[0]) != NULL);
+        assert_true(strchr("FWTXZ", line[0]) != NULL);
         return (ScriptStep){line[0], NULL};
     }
 }
@@ -244,6 +247,44 @@ static inline ssize_t peer_read(ScriptPeer *peer, void *bytes, size_t length)
     return later ? -1 : 0;
 }
 
+/* Appends what a compressing or uncompressing stream makes of the bytes. */
+static inline void peer_pass(z_stream *stream, int (*step)(z_stream *, int), GByteArray *to,
+                             const void *bytes, size_t length)
+{
+    guint8 out[4096];
+
+    stream->next_in = (Bytef *)bytes;
+    stream->avail_in = (uInt)length;
+    do {
+        stream->next_out = out;
+        stream->avail_out = sizeof out;
+        int result = step(stream, Z_SYNC_FLUSH);
+        assert_true(result == Z_OK || result == Z_BUF_ERROR);
+        g_byte_array_append(to, out, (guint)(sizeof out - stream->avail_out));
+    } while (stream->avail_out == 0);
+}
+
+static inline void peer_take(ScriptPeer *peer, const void *bytes, size_t length)
+{
+    if (peer->inflating)
+        peer_pass(peer->inflating, inflate, peer->in, bytes, length);
+    else
+        g_byte_array_append(peer->in, bytes, (guint)length);
+}
+
+/* What the client has sent up to now may be behind its own change. */
+static inline void peer_compress(ScriptPeer *peer)
+{
+    g_autoptr(GByteArray) in = peer->in;
+
+    peer->in = g_byte_array_new();
+    peer->deflating = g_new0(z_stream, 1);
+    peer->inflating = g_new0(z_stream, 1);
+    assert_int_equal(deflateInit2(peer->deflating, 6, Z_DEFLATED, -15, 8, 0), Z_OK);
+    assert_int_equal(inflateInit2(peer->inflating, -15), Z_OK);
+    peer_take(peer, in->data, in->len);
+}
+
 static inline void peer_receive(ScriptPeer *peer)
 {
     guint8 bytes[4096];
@@ -251,7 +292,7 @@ static inline void peer_receive(ScriptPeer *peer)
 
     while ((n = peer_read(peer, bytes, sizeof bytes)) > 0)
         if (!peer->ended)
-            g_byte_array_append(peer->in, bytes, (guint)n);
+            peer_take(peer, bytes, (size_t)n);
     if (n == 0 || errno != EAGAIN)
         peer->gone = true;
 }
@@ -288,7 +329,10 @@ static inline bool peer_flush(ScriptPeer *peer)
 
 static inline void peer_queue(ScriptPeer *peer, GBytes *bytes, size_t length)
 {
-    g_byte_array_append(peer->out, g_bytes_get_data(bytes, NULL), (guint)length);
+    if (peer->deflating)
+        peer_pass(peer->deflating, deflate, peer->out, g_bytes_get_data(bytes, NULL), length);
+    else
+        g_byte_array_append(peer->out, g_bytes_get_data(bytes, NULL), (guint)length);
 }
 
 /* Whether the connection is to be cut off in this step, or right ahead of it. */
@@ -394,6 +438,9 @@ static inline bool peer_play(ScriptPeer *peer, const ScriptStep *step)
         return script->go_on;
     case 'T':
         return peer_handshake(peer);
+    case 'Z':
+        peer_compress(peer);
+        return true;
     default:
         shutdown(peer->fd, SHUT_WR);
         peer->ended = true;
@@ -480,6 +527,12 @@ static inline void peer_free(gpointer data)
     g_array_unref(peer->steps);
     g_byte_array_unref(peer->in);
     g_byte_array_unref(peer->out);
+    if (peer->deflating) {
+        deflateEnd(peer->deflating);
+        inflateEnd(peer->inflating);
+    }
+    g_free(peer->deflating);
+    g_free(peer->inflating);
     g_free(peer);
 }
 

@@ -48,6 +48,7 @@ static void test_names(void **state)
                IMAP_CAP_LITERAL_MINUS | IMAP_CAP_QUOTA | IMAP_CAP_ESEARCH | IMAP_CAP_SPECIAL_USE |
                    IMAP_CAP_UTF8_ACCEPT);
     check_bits("UTF8=ONLY", IMAP_CAP_UTF8_ACCEPT);
+    check_bits("COMPRESS=DEFLATE COMPRESS COMPRESS=LZW", IMAP_CAP_COMPRESS);
     check_bits("QUOTA=RES-STORAGE", IMAP_CAP_QUOTA);
     check_bits("IMAP4rev1x XIMAP4rev1 X-QRESYNC UTF8=USER UTF8 QUOTASET", 0);
 }

@@ -141,6 +141,7 @@ static void test_defaults(void **state)
     assert_null(options.cachedir);
     assert_true(options.cachesize == 1024 * 1024 * 1024);
     assert_int_equal(options.connections, 4);
+    assert_int_equal(options.compress, COMPRESS_AUTO);
     assert_true(options.prefetch == -1);
     assert_int_equal(options.refresh, 60);
     assert_int_equal(options.timeout, 60);
@@ -161,7 +162,7 @@ static void test_values(void **state)
     assert_list(
         &options,
         "user=bob@example.org,passfile=/etc/pw,auth=SCRAM-SHA-256,cafile=/ca,cert=/c,key=/k,"
-        "uid=1000,gid=0,umask=022,cachedir=/var/c,cachesize=3M,connections=32,prefetch=64k,"
+        "uid=1000,gid=0,umask=022,cachedir=/var/c,cachesize=3M,connections=32,compress=on,prefetch=64k,"
         "refresh=86400,timeout=1,expunge=unmount,trash=Deleted Items");
     assert_string_equal(options.user, "bob@example.org");
     assert_string_equal(options.passfile, "/etc/pw");
@@ -175,6 +176,7 @@ static void test_values(void **state)
     assert_string_equal(options.cachedir, "/var/c");
     assert_true(options.cachesize == 3 * 1024 * 1024);
     assert_int_equal(options.connections, 32);
+    assert_int_equal(options.compress, COMPRESS_ON);
     assert_true(options.prefetch == 65536);
     assert_int_equal(options.refresh, 86400);
     assert_int_equal(options.timeout, 1);
@@ -187,10 +189,11 @@ static void test_last_wins(void **state)
     g_auto(Options) options = {0};
 
     (void)state;
-    assert_parsed(&options, WORDS("-o", "ro,connections=1,user=x,prefetch=1,auth=plain", URL,
+    assert_parsed(&options, WORDS("-o", "ro,compress=on,connections=1,user=x,prefetch=1,auth=plain", URL,
                                   "-oconnections=2,user=y,prefetch=off,auth=auto", mountpoint, "-o",
-                                  "connections=3,rw"));
+                                  "connections=3,rw,compress=off"));
     assert_int_equal(options.connections, 3);
+    assert_int_equal(options.compress, COMPRESS_OFF);
     assert_string_equal(options.user, "y");
     assert_true(options.prefetch == 0);
     assert_null(options.auth);
@@ -253,6 +256,7 @@ static void test_ranges(void **state)
         {"gid=-1", "no such group"},
         {"tls=maybe", "required, off"},
         {"expunge=later", "now, unmount, never"},
+        {"compress=yes", "auto, on, off"},
         {"auth=kerberos", "scram-sha-256"},
         {"user=", "a value is needed"},
         {"trash=", "a value is needed"},
