@@ -25,7 +25,7 @@ void imap_op_free(MailOp *op)
 /* A connection that was dropped by the other side, as happens to idle ones: another may do. */
 static bool may_begin_again(const MailOp *op, const GError *error)
 {
-    return mail_errno(error) == ENOTCONN && !op->told && !op->retried;
+    return mail_errno(error) == ENOTCONN && !op->told && (op->on_older || !op->retried);
 }
 
 void imap_op_finish(MailOp *op, GError *error)
@@ -33,7 +33,7 @@ void imap_op_finish(MailOp *op, GError *error)
     g_autoptr(GError) owned = error;
 
     if (owned && may_begin_again(op, owned)) {
-        op->retried = true;
+        op->retried = op->retried || !op->on_older;
         imap_pool_leave(op->pool, op, true);
         return;
     }

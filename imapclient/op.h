@@ -3,7 +3,8 @@
  *
  * Engine thread. An operation waits in the pool, runs on one session, and is finished exactly
  * once: by itself, by the death of its session, or by being cancelled. Where the session dies
- * under it, before anything was told, it is run a second time on another one.
+ * under it, before anything was told, it is run again on another one: always where the session is
+ * older than the operation, since all such may have been dropped unnoticed; else once.
  */
 #pragma once
 
@@ -28,7 +29,9 @@ struct MailOp {
     bool bulk;            /* keeps its session busy for long */
     bool ahead;           /* nobody waits for it yet; bulk too */
     bool told;            /* the sink was told something: it can't begin again */
-    bool retried;
+    bool retried;         /* was run again though its session was no older one */
+    bool on_older;        /* its session is older than itself */
+    unsigned newest;      /* number of the newest session when it was submitted */
     MailDone done;
     gpointer data;
 };

@@ -24,6 +24,7 @@ typedef struct {
     ImapSession *session;
     GQueue ops;     /* that run on it */
     unsigned ahead; /* of these */
+    unsigned number;
     bool was_ready;
 } Member;
 
@@ -243,6 +244,7 @@ static Member *choose(ImapPool *pool, const MailOp *op, bool may_grow)
 static void run(Member *member, MailOp *op)
 {
     op->session = member->session;
+    op->on_older = member->number <= op->newest;
     g_queue_push_tail(&member->ops, op);
     if (op->ahead) {
         member->ahead++;
@@ -268,7 +270,8 @@ static void add_member(ImapPool *pool)
 
     member->pool = pool;
     g_queue_init(&member->ops);
-    member->session = imap_session_new(&pool->config, ++pool->last_number, &session_events, member);
+    member->number = ++pool->last_number;
+    member->session = imap_session_new(&pool->config, member->number, &session_events, member);
     g_ptr_array_add(pool->members, member);
 }
 
@@ -415,6 +418,7 @@ static GQueue *queue_of(ImapPool *pool, const MailOp *op)
 void imap_pool_submit(ImapPool *pool, MailOp *op)
 {
     op->pool = pool;
+    op->newest = pool->last_number;
     g_queue_push_tail(queue_of(pool, op), op);
     schedule_dispatch(pool);
 }
@@ -431,6 +435,7 @@ void imap_pool_leave(ImapPool *pool, MailOp *op, bool again)
         g_queue_remove(queue_of(pool, op), op);
     }
     op->session = NULL;
+    op->on_older = false;
     if (again)
         g_queue_push_tail(queue_of(pool, op), op);
     schedule_dispatch(pool);

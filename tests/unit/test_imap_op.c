@@ -223,6 +223,72 @@ static void test_second_try_is_fresh(void **state)
     scene_run(&scene);
 }
 
+static void fetch_text(Bed *bed, const char *folder, uint32_t uid)
+{
+    static const MailRange text_only[] = {{MAIL_SECTION_TEXT, 0, 0}};
+    act_fetch(bed, &(MailFetch){
+                       .folder = folder,
+                       .uidvalidity = 7,
+                       .uids = &uid,
+                       .n_uids = 1,
+                       .ranges = text_only,
+                       .n_ranges = 1,
+                       .limit = 100,
+                   });
+}
+
+static void play_two_stale(Bed *bed)
+{
+    fetch_text(bed, "a", 1);
+    fetch_text(bed, "b", 2);
+    while (!bed_has_ended(bed) && !((Act *)g_ptr_array_index(bed->acts, 1))->done)
+        g_main_context_iteration(bed->context, TRUE);
+    script_go_on(&bed->server);
+    if (bed_run(bed))
+        fetch_text(bed, "a", 3);
+}
+
+/* Where all connections had been dropped unnoticed, none of them is worth an error. */
+static void test_older_sessions(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{GREETING,
+                     "C: A1 EXAMINE a\n"
+                     "C: A2 UID FETCH 1 (BODY.PEEK[TEXT])\n"
+                     "W:\n",
+                     OPENED,
+                     "S: * 1 FETCH (UID 1 BODY[TEXT] \"t\")\n"
+                     "S: A2 OK done\n"
+                     "C: A3 UID FETCH 3 (BODY.PEEK[TEXT])\n"
+                     "X:\n"},
+                    {GREETING,
+                     "C: A1 EXAMINE b\n"
+                     "C: A2 UID FETCH 2 (BODY.PEEK[TEXT])\n",
+                     OPENED,
+                     "S: * 1 FETCH (UID 2 BODY[TEXT] \"t\")\n"
+                     "S: A2 OK done\n"
+                     "C: A3 EXAMINE a\n"
+                     "C: A4 UID FETCH 3 (BODY.PEEK[TEXT])\n"
+                     "S: * BYE the folder was deleted\n"
+                     "X:\n"},
+                    {GREETING, "C: A1 EXAMINE a\n"
+                               "C: A2 UID FETCH 3 (BODY.PEEK[TEXT])\n"
+                               "X:\n"},
+                    {GREETING,
+                     "C: A1 EXAMINE a\n"
+                     "C: A2 UID FETCH 3 (BODY.PEEK[TEXT])\n",
+                     OPENED,
+                     "S: * 1 FETCH (UID 3 BODY[TEXT] \"t\")\n"
+                     "S: A2 OK done\n"}},
+        .play = play_two_stale,
+        .told = {{"fetch 1 TEXT t\nok\n"}, {"fetch 2 TEXT t\nok\n"}, {"fetch 3 TEXT t\nok\n"}},
+        .connections = 2,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
 static void play_two(Bed *bed)
 {
     play_fetch(bed);
@@ -254,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_other_operations),
         cmocka_unit_test(test_not_for_other_failures),
         cmocka_unit_test(test_second_try_is_fresh),
+        cmocka_unit_test(test_older_sessions),
         cmocka_unit_test(test_several),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
