@@ -135,7 +135,7 @@ class OutageTest(unittest.TestCase):
 
     def test_frozen_while_a_message_is_read(self):
         """Its beginning is there already: the rest fails, and is not taken for the end."""
-        with Mount(self.server, "timeout=2") as mount:
+        with Mount(self.server, "timeout=3") as mount:
             path = mount.messages()[self.uids[-2]]
             with open(path, "rb", buffering=0) as file:
                 begin = file.read(4096)
@@ -154,7 +154,7 @@ class OutageTest(unittest.TestCase):
 
     def test_listings_of_a_frozen_server(self):
         """One wait is enough to know that it is frozen: what is known is shown then, of every folder."""
-        with Mount(self.server, "refresh=3600", "timeout=2") as mount:
+        with Mount(self.server, "refresh=3600", "timeout=3") as mount:
             self.look(mount)
             mount.messages("Never looked at")
             mount.remount()  # all folders are known, and none was looked at lately
@@ -271,7 +271,7 @@ class CutTest(unittest.TestCase):
             self.check_cache(mount)
 
     def test_silent_in_the_midst_of_an_answer(self):
-        with Relay(self.server.ports["imap"]) as relay, self.mount(relay, "timeout=2", "refresh=3600") as mount:
+        with Relay(self.server.ports["imap"]) as relay, self.mount(relay, "timeout=3", "refresh=3600") as mount:
             paths = mount.messages()
             relay.cut_from, relay.hang = b" FETCH ", True
             for uid, after in ((self.uids[0], 500), (self.uids[-1], 10000)):
