@@ -51,10 +51,12 @@ static void batch_free(Batch *batch)
 
 void fetcher_free(Fetcher *fetcher)
 {
+    Batch *batch;
+
     if (!fetcher)
         return;
-    while (fetcher->batches.head)
-        batch_free(fetcher->batches.head->data);
+    while ((batch = g_queue_peek_head(&fetcher->batches)))
+        batch_free(batch);
     flights_free(fetcher->flights);
     g_free(fetcher);
 }

@@ -215,9 +215,10 @@ static void ask_batch(Prefetcher *prefetcher, Sweep *sweep)
         else
             uids[n++] = uid;
     }
-    qsort(uids, n, sizeof *uids, by_value);
-    if (n)
+    if (n) {
+        qsort(uids, n, sizeof *uids, by_value);
         fetch_ahead(prefetcher->mount->fetcher, sweep->folder, uids, n);
+    }
 }
 
 /* --- going on to the next folder ------------------------------------------------------------- */
