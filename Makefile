@@ -43,7 +43,8 @@ PROGRAM := $(if $(filter release,$(VARIANT)),mount.pullmail,$B/mount.pullmail)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$B/%)
 TEST_SOURCES := $(wildcard tests/unit/*.c tests/bench/*.c tests/fuzz/*.c tests/tsan/*.c)
-FORMATTED := $(SOURCES) $(HEADERS) $(TEST_SOURCES) $(wildcard tests/unit/*.h)
+TEST_HEADERS := $(wildcard tests/unit/*.h)
+FORMATTED := $(SOURCES) $(HEADERS) $(TEST_SOURCES) $(TEST_HEADERS)
 E2E_TESTS := $(wildcard tests/e2e/test_*.py)
 FUZZERS := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 SCRIPTS := tests/check-layers tests/install-deps tests/demo/run .ci/run
@@ -124,7 +125,9 @@ check: deps-test
 check-asan check-tsan: check-%: deps-test
 	+@TEST_TIMEOUT=3600 $(SUBMAKE) VARIANT=$* run-tests
 
-VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+# What is possibly lost is of GLib's threads, which wait for work until the end.
+VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+            --show-leak-kinds=definite
 check-valgrind: deps-valgrind
 	+@TEST_TIMEOUT=7200 $(SUBMAKE) VARIANT=valgrind WRAP='$(VALGRIND)' run-tests
 
@@ -141,7 +144,7 @@ lint: deps-lint
 	@echo "lint: clean"
 
 run-lint: lint-format lint-cppcheck lint-manual lint-scripts check-layers \
-          $(SOURCES:%.c=build/lint/%.tidy)
+          $(SOURCES:%.c=build/lint/%.tidy) $(TEST_SOURCES:%.c=build/lint/%.tidy)
 
 # Versions of clang-format differ in what they make of the same style; 14 is the one that counts.
 .PHONY: lint-format lint-cppcheck lint-manual lint-scripts
@@ -151,6 +154,7 @@ lint-format:
 	*) echo "formatting is not compared: that takes clang-format 14" ;; \
 	esac
 
+$(TEST_SOURCES:%.c=build/lint/%.tidy): $(TEST_HEADERS)
 build/lint/%.tidy: %.c $(HEADERS) .clang-tidy
 	@mkdir -p $(@D)
 	$(call say,TIDY,$<)
@@ -161,7 +165,7 @@ build/lint/%.tidy: %.c $(HEADERS) .clang-tidy
 # plain numbers for %u (invalidPrintfArgType); the sanitizers and -Wformat=2 see to both.
 lint-cppcheck:
 	cppcheck --quiet --enable=warning,performance,portability --error-exitcode=1 --inline-suppr \
-	    --std=c11 --library=gtk --suppress=unknownMacro --suppress=memleak --suppress=invalidPrintfArgType_uint --suppress=invalidPrintfArgType_sint -DFUSE_USE_VERSION=314 $(SOURCES)
+	    --std=c11 --library=gtk --suppress=unknownMacro --suppress=memleak --suppress=invalidPrintfArgType_uint --suppress=invalidPrintfArgType_sint -DFUSE_USE_VERSION=314 $(SOURCES) $(TEST_SOURCES)
 
 lint-manual:
 	mandoc -Tlint -Wwarning mount.pullmail.8

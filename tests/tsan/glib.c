@@ -15,20 +15,20 @@
  */
 #define REAL(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
 
-#define TAKES_OVER(name, type)  \
-    void(name)(type * object);  \
-    void(name)(type * object)   \
-    {                           \
-        REAL(name)(object);     \
-        __tsan_acquire(object); \
+#define TAKES_OVER(name, type)            \
+    void(name)(__typeof__(type) *object); \
+    void(name)(__typeof__(type) *object)  \
+    {                                     \
+        REAL(name)(object);               \
+        __tsan_acquire(object);           \
     }
 
-#define HANDS_OVER(name, type)  \
-    void(name)(type * object);  \
-    void(name)(type * object)   \
-    {                           \
-        __tsan_release(object); \
-        REAL(name)(object);     \
+#define HANDS_OVER(name, type)            \
+    void(name)(__typeof__(type) *object); \
+    void(name)(__typeof__(type) *object)  \
+    {                                     \
+        __tsan_release(object);           \
+        REAL(name)(object);               \
     }
 
 TAKES_OVER(g_mutex_lock, GMutex)

@@ -38,9 +38,9 @@ typedef struct {
     unsigned timeout;     /* 0: 5 */
     ImapCompress compress;
     uint64_t fast_link;
-    bool open_end;        /* the client may go before the transcript is through */
-    bool whole_only;      /* is not cut off: too large, or it ends by a timeout */
-    bool served_once;     /* once cut off, not again: operations would begin in another order */
+    bool open_end;    /* the client may go before the transcript is through */
+    bool whole_only;  /* is not cut off: too large, or it ends by a timeout */
+    bool served_once; /* once cut off, not again: operations would begin in another order */
 } Scene;
 
 /* One operation of the store. */

@@ -75,7 +75,7 @@ static void ask_done(gpointer data, const ImapResponse *response, const GError *
     ask->done++;
     assert_true((response == NULL) == (error != NULL));
     g_string_append_printf(ask->bench->log, "%s %s\n", ask->name,
-                           error ? strerrorname_np(error->code) : response->name);
+                           response ? response->name : strerrorname_np(mail_errno(error)));
 }
 
 static const ImapRequestEvents ask_events = {

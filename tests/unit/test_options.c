@@ -162,7 +162,8 @@ static void test_values(void **state)
     assert_list(
         &options,
         "user=bob@example.org,passfile=/etc/pw,auth=SCRAM-SHA-256,cafile=/ca,cert=/c,key=/k,"
-        "uid=1000,gid=0,umask=022,cachedir=/var/c,cachesize=3M,connections=32,compress=on,prefetch=64k,"
+        "uid=1000,gid=0,umask=022,cachedir=/var/"
+        "c,cachesize=3M,connections=32,compress=on,prefetch=64k,"
         "refresh=86400,timeout=1,expunge=unmount,trash=Deleted Items");
     assert_string_equal(options.user, "bob@example.org");
     assert_string_equal(options.passfile, "/etc/pw");
@@ -189,9 +190,9 @@ static void test_last_wins(void **state)
     g_auto(Options) options = {0};
 
     (void)state;
-    assert_parsed(&options, WORDS("-o", "ro,compress=on,connections=1,user=x,prefetch=1,auth=plain", URL,
-                                  "-oconnections=2,user=y,prefetch=off,auth=auto", mountpoint, "-o",
-                                  "connections=3,rw,compress=off"));
+    assert_parsed(&options, WORDS("-o", "ro,compress=on,connections=1,user=x,prefetch=1,auth=plain",
+                                  URL, "-oconnections=2,user=y,prefetch=off,auth=auto", mountpoint,
+                                  "-o", "connections=3,rw,compress=off"));
     assert_int_equal(options.connections, 3);
     assert_int_equal(options.compress, COMPRESS_OFF);
     assert_string_equal(options.user, "y");
