@@ -13,6 +13,12 @@ def metadata(commands):
     return [command.line for command in commands if command.name == "UID FETCH" and "RFC822.SIZE" in command.line]
 
 
+def numbers(text):
+    """The UIDs of a set such as "5,7:9"."""
+    ranges = [[int(end) for end in part.split(":")] for part in text.split(",")]
+    return [uid for ends in ranges for uid in range(ends[0], ends[-1] + 1)]
+
+
 class Resync:
     """
     What changed while the mount was away, or is there: the same outcome with every set of
@@ -73,8 +79,8 @@ class Resync:
         commands = self.server.commands(mark)
         self.assertEqual([line.split(" ", 3)[3] for line in metadata(commands)],
                          [f"{new[0]}:* (FLAGS INTERNALDATE RFC822.SIZE)"])
-        texts = [command.line.split()[3] for command in commands if "BODY" in command.line]
-        self.assertEqual(sorted(texts), sorted(map(str, new)))
+        texts = [uid for command in commands if "BODY" in command.line for uid in numbers(command.line.split()[3])]
+        self.assertEqual(sorted(texts), sorted(new))
         others = [command.line for command in commands if command.name == "UID FETCH" and
                   "BODY" not in command.line and "RFC822.SIZE" not in command.line]
         if not self.all_flags:
