@@ -8,13 +8,13 @@
 
 /*
  * The steps, in order; each request's done leads to the next. `fed` counts requests that must be
- * answered before the login is through. After `done` was called nothing is sent any more.
+ * answered before the login is settled. After `done` was called nothing is sent any more.
  */
 struct ImapLogin {
     const ImapConfig *config;
     ImapConn *conn;
     ImapLoginResult *result;
-    ImapLoginDone done;
+    const ImapLoginEvents *events;
     gpointer data;
     bool greeted, authenticated, upgraded, finished;
     SaslContext context; /* of the exchange: lives as long as it does */
@@ -33,7 +33,7 @@ static void finish(ImapLogin *login, GError *error)
     if (login->finished)
         return;
     login->finished = true;
-    login->done(login->data, owned);
+    login->events->done(login->data, owned);
 }
 
 G_GNUC_PRINTF(3, 4)
@@ -294,7 +294,7 @@ static void authenticate(ImapLogin *login)
 static void fed(ImapLogin *login)
 {
     if (--login->fed == 0)
-        finish(login, NULL);
+        login->events->settled(login->data);
 }
 
 static bool enable_untagged(gpointer data, const ImapResponse *response)
@@ -331,16 +331,13 @@ static bool id_untagged(gpointer data, const ImapResponse *response)
     return true;
 }
 
-/* ENABLE and ID are niceties: a server that refuses them is used without. */
+/* ENABLE and ID are niceties: a server that refuses them is used without. That the connection
+ * failed its owner is told anyway. */
 static void feed_done(gpointer data, const ImapResponse *response, const GError *error)
 {
-    ImapLogin *login = data;
-
     (void)response;
-    if (error)
-        finish(login, g_error_copy(error));
-    else
-        fed(login);
+    if (!error)
+        fed(data);
 }
 
 static const ImapRequestEvents enable_events = {.untagged = enable_untagged, .done = feed_done};
@@ -385,6 +382,7 @@ static void set_up(ImapLogin *login)
     login->fed = 1;
     send_enable(login);
     send_id(login);
+    finish(login, NULL);
     fed(login);
 }
 
@@ -445,14 +443,14 @@ void imap_login_untagged(ImapLogin *login, const ImapResponse *response)
 }
 
 ImapLogin *imap_login_new(const ImapConfig *config, ImapConn *conn, ImapLoginResult *result,
-                          ImapLoginDone done, gpointer data)
+                          const ImapLoginEvents *events, gpointer data)
 {
     ImapLogin *login = g_new0(ImapLogin, 1);
 
     login->config = config;
     login->conn = conn;
     login->result = result;
-    login->done = done;
+    login->events = events;
     login->data = data;
     return login;
 }

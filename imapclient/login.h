@@ -22,11 +22,17 @@ void imap_login_result_clear(ImapLoginResult *result);
 
 typedef struct ImapLogin ImapLogin;
 
-/* error NULL: authenticated, and *result is filled in. Once; from the main loop. */
-typedef void (*ImapLoginDone)(gpointer data, const GError *error);
+typedef struct {
+    /* error NULL: authenticated, result->caps is filled in, and what else there is to ask for is
+     * on its way: whatever does not depend on that may follow at once. Once. */
+    void (*done)(gpointer data, const GError *error);
+    /* All of it is answered, and *result complete. Once, unless the connection fails. */
+    void (*settled)(gpointer data);
+} ImapLoginEvents;
 
+/* events (a static table) are called from the main loop. */
 ImapLogin *imap_login_new(const ImapConfig *config, ImapConn *conn, ImapLoginResult *result,
-                          ImapLoginDone done, gpointer data);
+                          const ImapLoginEvents *events, gpointer data);
 void imap_login_free(ImapLogin *login);
 
 /* The owner of the connection passes on what it is told, until done was called. */

@@ -25,7 +25,7 @@ typedef struct {
     GQueue ops;     /* that run on it */
     unsigned ahead; /* of these */
     unsigned number;
-    bool was_ready;
+    bool was_settled;
 } Member;
 
 /*
@@ -89,6 +89,18 @@ static guint count_in_state(ImapPool *pool, ImapSessionState state)
     return n;
 }
 
+/* Whether there is one on which a folder can be opened before long. */
+static bool is_one_coming(ImapPool *pool)
+{
+    for (guint i = 0; i < pool->members->len; i++) {
+        Member *member = g_ptr_array_index(pool->members, i);
+        if (imap_session_state(member->session) != IMAP_SESSION_DEAD &&
+            !imap_session_is_settled(member->session))
+            return true;
+    }
+    return false;
+}
+
 /* --- what sessions tell -------------------------------------------------------------------- */
 
 /* "* QUOTA root (STORAGE used limit MESSAGE used limit)", RFC 9208; STORAGE is in KiB. */
@@ -146,10 +158,7 @@ static void on_ready(gpointer data, ImapSession *session)
     ImapPool *pool = member->pool;
     const ImapLoginResult *login = imap_session_login(session);
 
-    member->was_ready = true;
-    g_free(pool->server);
     g_free(pool->capabilities);
-    pool->server = g_strdup(login->server);
     pool->capabilities = g_strdup(login->caps.text);
     if (imap_capabilities_have(&login->caps, IMAP_CAP_QUOTA)) {
         ImapCommand *command = imap_command_new("GETQUOTAROOT");
@@ -158,6 +167,17 @@ static void on_ready(gpointer data, ImapSession *session)
     }
     if (imap_link_compresses(pool->link, pool->config.compress))
         imap_session_compress(session);
+    schedule_dispatch(pool);
+}
+
+static void on_settled(gpointer data, ImapSession *session)
+{
+    Member *member = data;
+    ImapPool *pool = member->pool;
+
+    member->was_settled = true;
+    g_free(pool->server);
+    pool->server = g_strdup(imap_session_login(session)->server);
     schedule_dispatch(pool);
 }
 
@@ -192,7 +212,7 @@ static void on_dead(gpointer data, ImapSession *session, const GError *error)
     schedule_dispatch(pool);
     if (pool->closed) {
         return;
-    } else if (member->was_ready) {
+    } else if (member->was_settled) {
         g_info("connection lost: %s", error->message);
     } else if (count_in_state(pool, IMAP_SESSION_READY) > 0) {
         pool->limit = count_in_state(pool, IMAP_SESSION_READY);
@@ -203,7 +223,7 @@ static void on_dead(gpointer data, ImapSession *session, const GError *error)
     }
 }
 
-static const ImapSessionEvents session_events = {on_ready, on_dead, on_untagged};
+static const ImapSessionEvents session_events = {on_ready, on_settled, on_dead, on_untagged};
 
 /* --- dispatching ---------------------------------------------------------------------------- */
 
@@ -230,7 +250,8 @@ static Member *choose(ImapPool *pool, const MailOp *op, bool may_grow)
 
     for (guint i = 0; i < pool->members->len; i++) {
         Member *member = g_ptr_array_index(pool->members, i);
-        if (imap_session_state(member->session) != IMAP_SESSION_READY)
+        if (imap_session_state(member->session) != IMAP_SESSION_READY ||
+            (op->folder && !imap_session_is_settled(member->session)))
             continue;
         unsigned sum = cost(member, op);
         if (sum < least) {
@@ -317,8 +338,7 @@ static void close_finished(ImapPool *pool)
  */
 static bool start_waiting(ImapPool *pool)
 {
-    bool may_grow = pool->members->len < connection_limit(pool) ||
-                    count_in_state(pool, IMAP_SESSION_CONNECTING) > 0;
+    bool may_grow = pool->members->len < connection_limit(pool) || is_one_coming(pool);
     bool wanting = false;
     MailOp *op;
 
@@ -392,7 +412,7 @@ static gboolean dispatch(gpointer data)
     }
     wanting = start_waiting(pool);
     wanting = start_ahead(pool) || wanting || lacks_another(pool);
-    if (wanting && !pool->closed && count_in_state(pool, IMAP_SESSION_CONNECTING) == 0 &&
+    if (wanting && !pool->closed && !is_one_coming(pool) &&
         pool->members->len < connection_limit(pool))
         add_member(pool);
     return G_SOURCE_REMOVE;

@@ -17,6 +17,7 @@ struct ImapSession {
     gpointer data;
     unsigned number;
     ImapSessionState state;
+    bool settled;
     ImapConn *conn;
     ImapLogin *login;
     ImapLoginResult result;
@@ -101,6 +102,16 @@ static void on_login(gpointer data, const GError *error)
     session->state = IMAP_SESSION_READY;
     session->events->ready(session->data, session);
 }
+
+static void on_settled(gpointer data)
+{
+    ImapSession *session = data;
+
+    session->settled = true;
+    session->events->settled(session->data, session);
+}
+
+static const ImapLoginEvents login_events = {on_login, on_settled};
 
 /* --- selecting ---------------------------------------------------------------------------------
  */
@@ -257,7 +268,8 @@ ImapSession *imap_session_new(const ImapConfig *config, unsigned number,
     session->number = number;
     g_queue_init(&session->selecting);
     session->conn = imap_conn_new(config, number, &conn_events, session);
-    session->login = imap_login_new(config, session->conn, &session->result, on_login, session);
+    session->login = imap_login_new(config, session->conn, &session->result, &login_events,
+                                    session);
     session->deadline = g_timeout_source_new_seconds(config->timeout);
     g_source_set_callback(session->deadline, login_too_slow, session, NULL);
     g_source_attach(session->deadline, g_main_context_get_thread_default());
@@ -282,6 +294,11 @@ void imap_session_free(ImapSession *session)
 ImapSessionState imap_session_state(const ImapSession *session)
 {
     return session->state;
+}
+
+bool imap_session_is_settled(const ImapSession *session)
+{
+    return session->settled && session->state == IMAP_SESSION_READY;
 }
 
 ImapConn *imap_session_conn(ImapSession *session)

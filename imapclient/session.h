@@ -16,8 +16,10 @@ typedef struct ImapSession ImapSession;
 typedef enum { IMAP_SESSION_CONNECTING, IMAP_SESSION_READY, IMAP_SESSION_DEAD } ImapSessionState;
 
 typedef struct {
-    /* Logged in. */
+    /* Logged in: what names no mailbox may be sent. */
     void (*ready)(gpointer data, ImapSession *session);
+    /* What was asked for behind the login is answered: mailboxes may be named, too. */
+    void (*settled)(gpointer data, ImapSession *session);
     /* Dead; the requests were completed with the error before. Once, also instead of ready. */
     void (*dead)(gpointer data, ImapSession *session, const GError *error);
     /* An untagged response that nothing else took. */
@@ -29,6 +31,8 @@ ImapSession *imap_session_new(const ImapConfig *config, unsigned number,
 void imap_session_free(ImapSession *session);
 
 ImapSessionState imap_session_state(const ImapSession *session);
+/* Whether `settled` was told, and not `dead`. */
+bool imap_session_is_settled(const ImapSession *session);
 ImapConn *imap_session_conn(ImapSession *session);
 const ImapLoginResult *imap_session_login(const ImapSession *session);
 ImapLiteralMode imap_session_literal_mode(const ImapSession *session);

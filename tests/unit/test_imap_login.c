@@ -422,8 +422,9 @@ static void play_described(Bed *bed)
 
     if (!bed_run(bed))
         return;
+    bed_settle(bed); /* the login does not wait for the server's name */
     mail_store_describe(bed->store, text);
-    if (!strstr(text->str, " Dove?cot\n"))
+    if (!bed->server.was_cut && !strstr(text->str, " Dove?cot\n"))
         g_string_append(act->log, text->str);
 }
 
@@ -455,24 +456,47 @@ static void test_enable_and_id(void **state)
     scene_run(&nothing_to_enable);
 }
 
+static void play_at_once(Bed *bed)
+{
+    act_connect(bed);
+    act_list(bed);
+    act_sync(bed, "INBOX", (MailFolderState){.uidvalidity = 7, .uidnext = 5, .modseq = 9});
+}
+
 static void test_sent_as_soon_as_may_be(void **state)
 {
     (void)state;
-    /* Nothing of it waits for the answer before. */
+    /* Nothing of it waits for the answer before, but what names a mailbox: how it is to be written,
+     * and opened, ENABLE decides. */
     static const Scene scene = {
         .scripts = {{"S: * OK [CAPABILITY IMAP4rev1] ready\n"
                      "C: A1 LOGIN ann hunter2\n"
-                     "S: A1 OK [CAPABILITY IMAP4rev1 QRESYNC ID QUOTA] done\n"
+                     "S: A1 OK [CAPABILITY IMAP4rev1 QRESYNC ID QUOTA NAMESPACE] done\n"
                      "C: A2 ENABLE QRESYNC\n",
                      SENT_ID("A3"),
+                     "C: A4 GETQUOTAROOT INBOX\n"
+                     "C: A5 NAMESPACE\n"
+                     "C: A6 LIST \"\" \"*\"\n"
                      "S: * ENABLED QRESYNC\n"
                      "S: A2 OK done\n"
                      "S: A3 OK done\n"
-                     "C: A4 GETQUOTAROOT INBOX\n"
-                     "S: A4 OK done\n"}},
-        .play = play_connect,
-        .told = {{"ok\n"}},
+                     "C: A7 EXAMINE INBOX (QRESYNC (7 9))\n"
+                     "S: A4 OK done\n"
+                     "S: A5 OK done\n"
+                     "S: A6 OK done\n"
+                     "S: * 0 EXISTS\n"
+                     "S: * OK [UIDVALIDITY 7] x\n"
+                     "S: * OK [UIDNEXT 5] x\n"
+                     "S: * OK [HIGHESTMODSEQ 9] x\n"
+                     "S: A7 OK done\n"}},
+        .play = play_at_once,
+        .told = {{"ok\n"},
+                 {"folder INBOX 0\n"
+                  "ok\n"},
+                 {"state 7 uidnext 5 modseq 9 count 0\n"
+                  "ok\n"}},
         .open_end = true,
+        .served_once = true,
     };
     scene_run(&scene);
 }

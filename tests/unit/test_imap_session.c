@@ -29,6 +29,15 @@ static void on_ready(gpointer data, ImapSession *session)
 
     assert_ptr_equal(session, bench->session);
     assert_int_equal(imap_session_state(session), IMAP_SESSION_READY);
+    assert_false(imap_session_is_settled(session));
+}
+
+static void on_settled(gpointer data, ImapSession *session)
+{
+    Bench *bench = data;
+
+    assert_ptr_equal(session, bench->session);
+    assert_true(imap_session_is_settled(session));
     g_string_append(bench->log, "ready\n");
 }
 
@@ -37,6 +46,7 @@ static void on_dead(gpointer data, ImapSession *session, const GError *error)
     Bench *bench = data;
 
     assert_int_equal(imap_session_state(session), IMAP_SESSION_DEAD);
+    assert_false(imap_session_is_settled(session));
     g_string_append_printf(bench->log, "dead %s\n", strerrorname_np(error->code));
 }
 
@@ -46,7 +56,7 @@ static void on_untagged(gpointer data, ImapSession *session, const ImapResponse 
     g_string_append_printf(((Bench *)data)->log, "untagged %s\n", response->name);
 }
 
-static const ImapSessionEvents session_events = {on_ready, on_dead, on_untagged};
+static const ImapSessionEvents session_events = {on_ready, on_settled, on_dead, on_untagged};
 
 static bool watch_untagged(gpointer data, const ImapResponse *response)
 {
