@@ -16,11 +16,12 @@ enum {
 
 /*
  * Opens the folder anew, which tells where it stands, then fetches what is not known:
- *   another UIDVALIDITY, or nothing known: everything;
+ *   nothing known: everything, which is asked for at once, whatever the selection will tell;
+ *   another UIDVALIDITY: everything;
  *   QRESYNC: the selection itself tells changes and what is gone (RFC 7162 section 3.2.5);
  *   CONDSTORE: flags that changed, and the UIDs where the count says that some are gone;
  *   neither: UIDs and flags of what is known, to compare with;
- * and the new messages by their UIDs. `running` counts commands under way.
+ * and the new messages by their UIDs. `running` counts commands under way; the selection is one.
  */
 typedef struct {
     MailOp op;
@@ -32,6 +33,8 @@ typedef struct {
     bool compare;  /* the UIDs that there are decide what is gone */
     bool counted;  /* the count decides whether some are gone */
     bool searched; /* a search was asked for, and has not been answered */
+    bool guessed;  /* everything was asked for ahead of the answer to the selection */
+    bool opened;
     unsigned running;
     GError *failure;
 } SyncOp;
@@ -81,11 +84,17 @@ static void fail(SyncOp *sync, const char *text)
                                     text);
 }
 
+/* Some servers refuse "1:*" where there is no message. */
+static bool is_pointless(const SyncOp *sync)
+{
+    return sync->guessed && sync->opened && sync->mailbox.exists == 0;
+}
+
 static void part_done(gpointer data, const ImapResponse *response, const GError *error)
 {
     SyncOp *sync = data;
 
-    if (!sync->failure) {
+    if (!sync->failure && (error || !is_pointless(sync))) {
         g_autofree char *what = g_strdup_printf("listing folder %s", sync->op.folder);
         sync->failure = error ? g_error_copy(error) : imap_outcome(response, what);
     }
@@ -192,7 +201,7 @@ static void list_all(SyncOp *sync)
     sync->sink->reset(sync->op.data, sync->mailbox.uidvalidity);
     imap_sync_batch_reset(sync->batch, 1);
     sync->op.bulk = sync->mailbox.exists > BULK;
-    if (sync->mailbox.exists > 0)
+    if (sync->mailbox.exists > 0 && !sync->guessed)
         send_new(sync, 1);
 }
 
@@ -231,8 +240,8 @@ static void open_done(gpointer data, const ImapResponse *response, const GError 
     }
     sync->mailbox = *mailbox;
     sync->mailbox.name = NULL;
+    sync->opened = true;
     /* A server that has no UIDVALIDITY keeps its UIDs for ever, or not at all. */
-    sync->running = 1;
     if (!sync->known.uidvalidity || mailbox->uidvalidity != sync->known.uidvalidity)
         list_all(sync);
     else
@@ -283,8 +292,14 @@ static void sync_start(MailOp *op)
 
     g_clear_error(&sync->failure);
     sync->early = sync->compare = sync->counted = sync->searched = op->bulk = false;
+    sync->guessed = sync->opened = false;
     imap_sync_batch_reset(sync->batch, sync->known.uidnext);
+    sync->running = 1;
     imap_session_select(op->session, op->folder, &sync->known, &open_events, sync);
+    if (!sync->known.uidvalidity) {
+        sync->guessed = true;
+        send_new(sync, 1);
+    }
 }
 
 static void sync_free(MailOp *op)

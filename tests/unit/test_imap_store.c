@@ -188,9 +188,12 @@ static void test_described(void **state)
 {
     (void)state;
     static const Scene scene = {
-        .scripts = {{PREAUTH("IMAP4rev1 X\033Y"), "C: A1 EXAMINE INBOX\n"
-                                                  "S: * 0 EXISTS\n"
-                                                  "S: A1 OK done\n"}},
+        .scripts = {{PREAUTH("IMAP4rev1 X\033Y"),
+                     "C: A1 EXAMINE INBOX\n"
+                     "C: A2 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\n"
+                     "S: * 0 EXISTS\n"
+                     "S: A1 OK done\n"
+                     "S: A2 OK done\n"}},
         .play = play_described,
         .told = {{"reset 0\n"
                   "state 0 uidnext 1 modseq 0 count 0\n"

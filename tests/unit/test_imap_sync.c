@@ -7,12 +7,13 @@
 #define ASK_ALL "C: A2 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\n"
 #define STATE_FIRST "state 7 uidnext 6 modseq 0 count 3\nok\n"
 
+/* It takes one round trip. */
 static void test_first_listing(void **state)
 {
     (void)state;
     static const Scene scene = {
-        .scripts = {{FIRST, ASK_ALL, NEW("1", "1"), NEW("2", "3"), NEW("3", "5"),
-                     "S: A2 OK done\n"}},
+        .scripts = {{PREAUTH("IMAP4rev1"), "C: A1 EXAMINE INBOX\n", ASK_ALL, SELECTED("3", "6"),
+                     OPENED("A1"), NEW("1", "1"), NEW("2", "3"), NEW("3", "5"), "S: A2 OK done\n"}},
         .play = play_nothing,
         .told = {{"reset 7\n", TOLD_NEW("1"), TOLD_NEW("3"), TOLD_NEW("5"), STATE_FIRST}},
     };
@@ -22,13 +23,18 @@ static void test_first_listing(void **state)
 static void test_empty_folder(void **state)
 {
     (void)state;
-    static const Scene unknown = {
-        .scripts = {{PREAUTH("IMAP4rev1"), EXAMINED("0", "1")}},
-        .play = play_nothing,
-        .told = {{"reset 7\n"
-                  "state 7 uidnext 1 modseq 0 count 0\n"
-                  "ok\n"}},
-    };
+    static const char *const answers[] = {"S: A2 OK done\n", "S: A2 BAD no such message\n",
+                                          "S: A2 NO no such message\n"};
+    for (size_t i = 0; i < G_N_ELEMENTS(answers); i++) {
+        const Scene unknown = {
+            .scripts = {{PREAUTH("IMAP4rev1"), EXAMINED("0", "1"), ASK_ALL, answers[i]}},
+            .play = play_nothing,
+            .told = {{"reset 7\n"
+                      "state 7 uidnext 1 modseq 0 count 0\n"
+                      "ok\n"}},
+        };
+        scene_run(&unknown);
+    }
     static const Scene emptied = {
         .scripts = {{PREAUTH("IMAP4rev1"), EXAMINED("0", "6")}},
         .play = play_plain,
@@ -36,7 +42,6 @@ static void test_empty_folder(void **state)
                   "state 7 uidnext 6 modseq 0 count 0\n"
                   "ok\n"}},
     };
-    scene_run(&unknown);
     scene_run(&emptied);
 }
 
@@ -139,8 +144,9 @@ static void test_listing_refused(void **state)
         .says = "listing folder INBOX: the server answered NO: it broke",
     };
     static const Scene examine = {
-        .scripts = {{PREAUTH("IMAP4rev1"), "C: A1 EXAMINE INBOX\n"
-                                           "S: A1 NO no such mailbox\n"}},
+        .scripts = {{PREAUTH("IMAP4rev1"), "C: A1 EXAMINE INBOX\n", ASK_ALL,
+                     "S: A1 NO no such mailbox\n"
+                     "S: A2 BAD no mailbox is selected\n"}},
         .play = play_nothing,
         .told = {{"error ENOENT\n"}},
         .says = "opening folder INBOX: the server answered NO: no such mailbox",
