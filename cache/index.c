@@ -21,6 +21,14 @@ enum {
     N_STATEMENTS
 };
 
+#define PROVED_BIT 1
+#define PROOF_BITS 3
+
+/* What another process has proved of a message stands against one that only listed it. */
+#define UNLESS_PROVED(old, new)                                                  \
+    "iif(message.proof & " G_STRINGIFY(PROVED_BIT) " AND NOT ?7 & " G_STRINGIFY( \
+        PROOF_BITS) ", message." old ", " new ")"
+
 static const char *const sql[N_STATEMENTS] = {
     [ST_FIND] = "SELECT id, uidvalidity FROM folder WHERE name = ?1",
     [ST_MAKE] = "INSERT INTO folder (name, delimiter, attributes, uidvalidity)"
@@ -29,9 +37,15 @@ static const char *const sql[N_STATEMENTS] = {
     [ST_DELETE_FOLDER] = "DELETE FROM folder WHERE id = ?1",
     [ST_CLEAR] = "DELETE FROM message WHERE folder = ?1",
     [ST_DELETE] = "DELETE FROM message WHERE folder = ?1 AND uid = ?2",
-    [ST_INSERT] = "INSERT OR REPLACE INTO message"
+    [ST_INSERT] = "INSERT INTO message"
                   " (folder, uid, size, date, header_length, flag_set, proof)"
-                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (folder, uid) DO UPDATE SET"
+                  " date = ?4, flag_set = ?6, size = " UNLESS_PROVED(
+                      "size", "?3") ","
+                                    " header_length = " UNLESS_PROVED(
+                                        "header_length", "?5") ","
+                                                               " proof = " UNLESS_PROVED("proof",
+                                                                                         "?7"),
     [ST_UPDATE] = "UPDATE message SET size = ?3, date = ?4, header_length = ?5, flag_set = ?6,"
                   " proof = ?7 WHERE folder = ?1 AND uid = ?2",
     [ST_FIND_FLAGS] = "SELECT id FROM flag_set WHERE text = ?1",
@@ -66,6 +80,9 @@ static const DatabaseKind kind = {
     .busy_ms = 2000,
     .precious = true,
 };
+
+G_STATIC_ASSERT(PROVED_BIT == CATALOG_SIZE_PROVED);
+G_STATIC_ASSERT(PROOF_BITS == (CATALOG_SIZE_PROVED | CATALOG_WHOLE_BODY));
 
 enum { RECORD_RIGHT = 1, RECORD_WRONG = 2 };
 

@@ -67,7 +67,8 @@ bool index_begin(Index *index);
 void index_delete_folder(Index *index, uint32_t folder);
 void index_clear_messages(Index *index, uint32_t folder);
 void index_delete_message(Index *index, uint32_t folder, uint32_t uid);
-/* A ROW_NEW one is inserted; one that is ROW_CHANGED is left alone where it is gone by now. */
+/* A ROW_NEW one is inserted, and takes nothing back that another process has proved; one that is
+ * ROW_CHANGED is left alone where it is gone by now. */
 void index_put_message(Index *index, uint32_t folder, const Row *row, int64_t flag_set);
 /* The number of a set of flags; it is made where there is none. 0: failed. */
 int64_t index_put_flag_set(Index *index, const char *text);

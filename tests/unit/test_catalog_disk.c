@@ -221,6 +221,32 @@ static void test_two_at_once(void **state)
     assert_int_equal(warnings, 0);
 }
 
+/* Both list a folder that nobody knew; what the one has proved by then is not lost. */
+static void test_two_list_at_once(void **state)
+{
+    Catalog *one = catalog_open(*state), *other = catalog_open(*state);
+    uint32_t folder = fill(one, 10);
+    assert_int_equal(fill(other, 10), folder);
+    catalog_prove(one, folder, 5, 9, 1234, 0);
+    catalog_prove(other, folder, 6, 8, 2345, CATALOG_WHOLE_BODY);
+    flush(one);
+    flush(other);
+    catalog_close(other);
+    catalog_close(one);
+    Catalog *after = catalog_open(*state);
+    CatalogMessage message;
+    g_auto(CatalogFolder) copy = get_folder(after, folder);
+    assert_true(copy.listed);
+    assert_true(catalog_message(after, folder, 5, &message));
+    assert_int_equal(message.size, 1234);
+    assert_int_equal(message.header_length, 9);
+    assert_true(message.proof & CATALOG_SIZE_PROVED);
+    assert_true(catalog_message(after, folder, 6, &message));
+    assert_int_equal(message.size, 2345);
+    assert_int_equal(message.proof & 3, CATALOG_SIZE_PROVED | CATALOG_WHOLE_BODY);
+    catalog_close(after);
+}
+
 static void test_two_out_of_step(void **state)
 {
     Catalog *one = catalog_open(*state), *other = catalog_open(*state);
@@ -479,6 +505,7 @@ int main(void)
         TEST_IN_DIRECTORY(test_dropped_name_gets_a_new_id),
         TEST_IN_DIRECTORY(test_large_flush_comes_in_slices),
         TEST_IN_DIRECTORY(test_two_at_once),
+        TEST_IN_DIRECTORY(test_two_list_at_once),
         TEST_IN_DIRECTORY(test_two_out_of_step),
         TEST_IN_DIRECTORY(test_two_reset),
         TEST_IN_DIRECTORY(test_index_lost_meanwhile),
