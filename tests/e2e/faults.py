@@ -9,7 +9,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import time
 
 from corpus import message
 from support import UTC, run, temporary_folder, wait_for
@@ -117,8 +116,11 @@ def check_databases(test, cache):
 
 
 def family(pid):
-    """A process and all that came of it."""
-    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """A process and all that came of it, as far as they have not ended meanwhile."""
+    try:
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
     return [pid] + [one for child in children for one in family(int(child))]
 
 
@@ -175,10 +177,3 @@ class SmallDisk:
     def remount(self, *options):
         """Mounts it with other options: "ro", "size=1M"."""
         run(*self._root, "mount", "-o", ",".join(("remount", *options)), self.path)
-
-
-def elapsed(function, *arguments):
-    """Seconds that a function took, and its result (or errno)."""
-    begin = time.monotonic()
-    result = attempt(function, *arguments)
-    return time.monotonic() - begin, result
