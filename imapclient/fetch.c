@@ -8,8 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So many messages besides those asked for are remembered by their sequence numbers. */
-enum { OTHERS = 1000 };
+enum {
+    /* So many messages besides those asked for are remembered by their sequence numbers. */
+    OTHERS = 1000,
+    /* In a command: a line of 8192 octets every server takes (RFC 7162 section 4), and no UID with
+     * its comma is longer than 11. */
+    UIDS_AT_ONCE = 700,
+};
 
 typedef struct {
     MailOp op;
@@ -23,6 +28,7 @@ typedef struct {
     GHashTable *uid_of; /* sequence number -> UID, as this command's answers told them */
     bool lost;          /* some are not in uid_of */
     uint64_t guessed;   /* number that must be of the one message, though no UID said so; or 0 */
+    unsigned running;   /* commands under way */
     GError *failure;
 } FetchOp;
 
@@ -212,18 +218,21 @@ static bool fetch_untagged(gpointer data, const ImapResponse *response)
 static void fetch_done(gpointer data, const ImapResponse *response, const GError *error)
 {
     FetchOp *fetch = data;
-    GError *failure = error ? g_error_copy(error) : NULL;
+    GError *failure = error ? g_error_copy(error)
+                            : imap_session_selected(fetch->op.session, fetch->op.folder,
+                                                    fetch->uidvalidity);
 
-    if (!failure)
-        failure = imap_session_selected(fetch->op.session, fetch->op.folder, fetch->uidvalidity);
-    if (!failure)
-        failure = g_steal_pointer(&fetch->failure);
-    /* A NO of this kind is about messages that are gone (RFC 5530): the others were answered. */
-    if (!failure && !imap_has_code(response, "EXPUNGEISSUED")) {
+    if (failure) {
+        g_clear_error(&fetch->failure);
+        fetch->failure = failure;
+    } else if (!fetch->failure && !imap_has_code(response, "EXPUNGEISSUED")) {
+        /* A NO of that kind is about messages that are gone (RFC 5530): the others were answered.
+         */
         g_autofree char *what = g_strdup_printf("fetching from %s", fetch->op.folder);
-        failure = imap_outcome(response, what);
+        fetch->failure = imap_outcome(response, what);
     }
-    imap_op_finish(&fetch->op, failure);
+    if (--fetch->running == 0)
+        imap_op_finish(&fetch->op, g_steal_pointer(&fetch->failure));
 }
 
 static const ImapRequestEvents fetch_events = {
@@ -232,11 +241,21 @@ static const ImapRequestEvents fetch_events = {
     .done = fetch_done,
 };
 
+static void send_fetch(FetchOp *fetch, const uint32_t *uids, size_t n, const char *items)
+{
+    ImapCommand *command = imap_command_new("UID FETCH");
+
+    imap_command_uids(command, uids, n);
+    imap_command_rawf(command, "(%s)", items);
+    fetch->running++;
+    imap_conn_send(imap_session_conn(fetch->op.session), command, 0, &fetch_events, fetch);
+}
+
 static void fetch_start(MailOp *op)
 {
     FetchOp *fetch = (FetchOp *)op;
-    ImapCommand *command = imap_command_new("UID FETCH");
     g_autoptr(GString) items = g_string_new(NULL);
+    size_t at = 0;
 
     g_clear_error(&fetch->failure);
     forget_numbers(fetch);
@@ -245,9 +264,12 @@ static void fetch_start(MailOp *op)
         imap_session_select(op->session, op->folder, NULL, NULL, NULL);
     for (size_t i = 0; i < fetch->n_ranges; i++)
         imap_section_append(items, &fetch->ranges[i]);
-    imap_command_uids(command, fetch->uids, fetch->n_uids);
-    imap_command_rawf(command, "(%s)", items->str);
-    imap_conn_send(imap_session_conn(op->session), command, 0, &fetch_events, fetch);
+    fetch->running = 0;
+    do {
+        size_t n = MIN(fetch->n_uids - at, UIDS_AT_ONCE);
+        send_fetch(fetch, fetch->uids + at, n, items->str);
+        at += n;
+    } while (at < fetch->n_uids);
 }
 
 static void fetch_free(MailOp *op)

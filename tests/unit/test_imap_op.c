@@ -125,13 +125,13 @@ static void test_not_when_something_was_told(void **state)
 static void test_other_operations(void **state)
 {
     (void)state;
+#define LISTING \
+    "C: A1 EXAMINE INBOX\nC: A2 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\nS: * 0 EXISTS\n"
     static const Scene sync = {
-        .scripts = {{GREETING, "C: A1 EXAMINE INBOX\n"
-                               "S: * 0 EXISTS\n"
-                               "X:\n"},
-                    {GREETING, "C: A1 EXAMINE INBOX\n"
-                               "S: * 0 EXISTS\n"
-                               "S: A1 OK done\n"}},
+        .scripts = {{GREETING, LISTING, "X:\n"},
+                    {GREETING, LISTING,
+                     "S: A1 OK done\n"
+                     "S: A2 OK done\n"}},
         .play = play_sync,
         .told = {{"reset 0\n"
                   "state 0 uidnext 1 modseq 0 count 0\n"
