@@ -9,24 +9,30 @@
 
 enum { QUIET_MICROS = G_USEC_PER_SEC };
 
-typedef enum { NOTE_INODE, NOTE_ENTRY, NOTE_DELETED, NOTE_STOP } NoteKind;
+typedef enum { NOTE_INODE, NOTE_ENTRY, NOTE_DELETED, NOTE_STORE, NOTE_TASK, NOTE_STOP } NoteKind;
 
 typedef struct {
     NoteKind kind;
     GList link; /* in notes */
     fuse_ino_t parent, ino;
+    GBytes *bytes; /* of NOTE_STORE */
+    uint64_t offset;
+    NotifyTask task; /* of NOTE_TASK */
+    gpointer data;
+    GDestroyNotify free_data;
     char name[];
 } Note;
 
 /*
- * `notes` is under `lock`. `running` is read and written atomically: between start and stop notes
- * are taken.
+ * `notes`, and `stored`, the bytes that notes hold, are under `lock`. `running` is read and written
+ * atomically: between start and stop notes are taken.
  */
 struct Notifier {
     pthread_mutex_t lock;
     pthread_cond_t posted, ended;
     bool over;    /* the thread tells nothing any more; under lock */
     GQueue notes; /* Note */
+    uint64_t stored;
     GThread *thread;
     struct fuse_session *session;
     gint running;
@@ -43,9 +49,32 @@ Notifier *notifier_new(void)
     return notifier;
 }
 
-/* Errors are of no interest: what the kernel does not know it needs not forget. */
-static void tell(struct fuse_session *session, const Note *note)
+static void note_free(Note *note)
 {
+    if (note->bytes)
+        g_bytes_unref(note->bytes);
+    if (note->free_data)
+        note->free_data(note->data);
+    g_free(note);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Note, note_free)
+
+static void store(struct fuse_session *session, const Note *note)
+{
+    gsize length;
+    gconstpointer bytes = g_bytes_get_data(note->bytes, &length);
+    struct fuse_bufvec buffer = FUSE_BUFVEC_INIT(length);
+
+    /* It is only read; the type has no const for that. */
+    memcpy(&buffer.buf[0].mem, &bytes, sizeof bytes);
+    fuse_lowlevel_notify_store(session, note->ino, (off_t)note->offset, &buffer, 0);
+}
+
+/* Errors are of no interest: what the kernel does not know it needs not forget. */
+static void tell(Notifier *notifier, const Note *note)
+{
+    struct fuse_session *session = notifier->session;
+
     switch (note->kind) {
     case NOTE_INODE:
         fuse_lowlevel_notify_inval_inode(session, note->ino, 0, 0);
@@ -56,6 +85,12 @@ static void tell(struct fuse_session *session, const Note *note)
     case NOTE_DELETED:
         fuse_lowlevel_notify_delete(session, note->parent, note->ino, note->name,
                                     strlen(note->name));
+        break;
+    case NOTE_STORE:
+        store(session, note);
+        break;
+    case NOTE_TASK:
+        note->task(notifier, note->data);
         break;
     case NOTE_STOP:
         break;
@@ -69,7 +104,10 @@ static Note *next_note(Notifier *notifier)
 
     while (!notifier->notes.head)
         pthread_cond_wait(&notifier->posted, &notifier->lock);
-    return g_queue_pop_head_link(&notifier->notes)->data;
+    Note *note = g_queue_pop_head_link(&notifier->notes)->data;
+    if (note->bytes)
+        notifier->stored -= g_bytes_get_size(note->bytes);
+    return note;
 }
 
 static gpointer run(gpointer data)
@@ -77,11 +115,11 @@ static gpointer run(gpointer data)
     Notifier *notifier = data;
 
     for (;;) {
-        g_autofree Note *note = next_note(notifier);
+        g_autoptr(Note) note = next_note(notifier);
         if (note->kind == NOTE_STOP)
             break;
         if (g_atomic_int_get(&notifier->running))
-            tell(notifier->session, note);
+            tell(notifier, note);
     }
     SCOPED_LOCK(&notifier->lock);
     notifier->over = true;
@@ -89,19 +127,30 @@ static gpointer run(gpointer data)
     return NULL;
 }
 
-static void post(Notifier *notifier, NoteKind kind, uint64_t parent, uint64_t ino, const char *name)
+static Note *note_new(NoteKind kind, uint64_t parent, uint64_t ino, const char *name)
 {
     size_t size = strlen(name) + 1;
-    Note *note = g_malloc(sizeof *note + size);
+    Note *note = g_malloc0(sizeof *note + size);
 
     note->kind = kind;
-    note->link = (GList){.data = note};
+    note->link.data = note;
     note->parent = parent;
     note->ino = ino;
     memcpy(note->name, name, size);
+    return note;
+}
+
+static void post_note(Notifier *notifier, Note *note)
+{
     SCOPED_LOCK(&notifier->lock);
+
     g_queue_push_tail_link(&notifier->notes, &note->link);
     pthread_cond_signal(&notifier->posted);
+}
+
+static void post(Notifier *notifier, NoteKind kind, uint64_t parent, uint64_t ino, const char *name)
+{
+    post_note(notifier, note_new(kind, parent, ino, name));
 }
 
 void notifier_start(Notifier *notifier, struct fuse_session *session)
@@ -143,7 +192,7 @@ void notifier_free(Notifier *notifier)
     if (!notifier)
         return;
     for (GList *link; (link = g_queue_pop_head_link(&notifier->notes));)
-        g_free(link->data);
+        note_free(link->data);
     pthread_cond_destroy(&notifier->posted);
     pthread_cond_destroy(&notifier->ended);
     pthread_mutex_destroy(&notifier->lock);
@@ -162,7 +211,12 @@ void notify_size(Notifier *notifier, uint64_t ino)
         return;
     /* A negative offset: the attributes alone. */
     fuse_lowlevel_notify_inval_inode(notifier->session, ino, -1, 0);
-    post(notifier, NOTE_INODE, 0, ino, "");
+}
+
+void notify_directory(Notifier *notifier, uint64_t ino)
+{
+    if (g_atomic_int_get(&notifier->running))
+        fuse_lowlevel_notify_inval_inode(notifier->session, ino, 0, 0);
 }
 
 void notify_entry(Notifier *notifier, uint64_t parent, const char *name)
@@ -175,4 +229,66 @@ void notify_deleted(Notifier *notifier, uint64_t parent, uint64_t child, const c
 {
     if (g_atomic_int_get(&notifier->running))
         post(notifier, NOTE_DELETED, parent, child, name);
+}
+
+/* True: the bytes have their place in the queue. */
+static bool reserve(Notifier *notifier, uint64_t length)
+{
+    SCOPED_LOCK(&notifier->lock);
+
+    if (length > NOTIFY_STORED - notifier->stored)
+        return false;
+    notifier->stored += length;
+    return true;
+}
+
+bool notify_store(Notifier *notifier, uint64_t ino, uint64_t offset, GBytes *bytes)
+{
+    Note *note;
+
+    if (!g_atomic_int_get(&notifier->running) || !reserve(notifier, g_bytes_get_size(bytes)))
+        return false;
+    note = note_new(NOTE_STORE, 0, ino, "");
+    note->offset = offset;
+    note->bytes = g_bytes_ref(bytes);
+    post_note(notifier, note);
+    return true;
+}
+
+uint64_t notify_stored(Notifier *notifier)
+{
+    SCOPED_LOCK(&notifier->lock);
+
+    return notifier->stored;
+}
+
+void notify_task(Notifier *notifier, NotifyTask task, gpointer data, GDestroyNotify free_data)
+{
+    Note *note;
+
+    if (!g_atomic_int_get(&notifier->running)) {
+        free_data(data);
+        return;
+    }
+    note = note_new(NOTE_TASK, 0, 0, "");
+    note->task = task;
+    note->data = data;
+    note->free_data = free_data;
+    post_note(notifier, note);
+}
+
+bool notify_entry_now(Notifier *notifier, uint64_t parent, const char *name)
+{
+    if (!g_atomic_int_get(&notifier->running))
+        return false;
+    fuse_lowlevel_notify_inval_entry(notifier->session, parent, name, strlen(name));
+    return true;
+}
+
+bool notify_deleted_now(Notifier *notifier, uint64_t parent, uint64_t child, const char *name)
+{
+    if (!g_atomic_int_get(&notifier->running))
+        return false;
+    fuse_lowlevel_notify_delete(notifier->session, parent, child, name, strlen(name));
+    return true;
 }
