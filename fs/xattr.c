@@ -63,6 +63,15 @@ static void reply(fuse_req_t req, const char *bytes, size_t length, size_t size)
         fuse_reply_buf(req, bytes, length);
 }
 
+/*
+ * That there are no such attributes at all (ACLs, security labels), rather than none of this file,
+ * is something that ls remembers: it asks no further file.
+ */
+static bool is_supported(const char *name)
+{
+    return g_str_has_prefix(name, "user.");
+}
+
 void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
     g_autofree char *value = value_of(fuse_req_userdata(req), ino, name);
@@ -70,7 +79,7 @@ void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
     if (value)
         reply(req, value, strlen(value), size);
     else
-        fuse_reply_err(req, ENODATA);
+        fuse_reply_err(req, is_supported(name) ? ENODATA : EOPNOTSUPP);
 }
 
 void xattr_list(fuse_req_t req, fuse_ino_t ino, size_t size)
