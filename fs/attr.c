@@ -44,6 +44,25 @@ void attr_folder(const Mount *mount, const TreeNode *node, struct stat *st)
         set_time(st, mount->started);
 }
 
+static bool attr_control(const Mount *mount, fuse_ino_t ino, struct stat *st)
+{
+    fill_owner(mount, control_mode(inode_of(ino).uid), st);
+    st->st_ino = ino;
+    set_time(st, mount->started);
+    return true;
+}
+
+/* A status is as long as its text; the one that is yet to be made has none. */
+static bool attr_status(const Mount *mount, fuse_ino_t ino, struct stat *st)
+{
+    g_autoptr(GBytes) text = inode_of(ino).folder ? control_text(mount->control, ino) : NULL;
+
+    attr_control(mount, ino, st);
+    if (text)
+        st->st_size = (off_t)g_bytes_get_size(text);
+    return text || !inode_of(ino).folder;
+}
+
 bool attr_of(const Mount *mount, fuse_ino_t ino, struct stat *st)
 {
     Inode inode = inode_of(ino);
@@ -65,8 +84,5 @@ bool attr_of(const Mount *mount, fuse_ino_t ino, struct stat *st)
     }
     if (inode.kind != INODE_CONTROL || !control_mode(inode.uid))
         return false;
-    fill_owner(mount, control_mode(inode.uid), st);
-    st->st_ino = ino;
-    set_time(st, mount->started);
-    return true;
+    return control_is_status(ino) ? attr_status(mount, ino, st) : attr_control(mount, ino, st);
 }

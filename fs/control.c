@@ -1,9 +1,60 @@
 #include "control.h"
 
+#include "../cache/scopedlock.h"
 #include "inode.h"
 #include "prefetch.h"
+#include "trust.h"
 
 #include <string.h>
+
+/* The folder in the inode number of a status is its number; 0 stands for the one to be made. */
+#define NUMBER_MASK ((UINT32_C(1) << 28) - 1)
+
+typedef struct {
+    uint64_t ino;
+    GBytes *text;
+} Status;
+
+/* `texts` is under `lock`; `requests` is atomic. `last` is the engine's. */
+struct Control {
+    pthread_mutex_t lock;
+    GHashTable *texts; /* ino -> Status */
+    uint32_t last;
+    guint64 requests;
+};
+
+static void status_free(gpointer data)
+{
+    Status *status = data;
+
+    g_bytes_unref(status->text);
+    g_free(status);
+}
+
+Control *control_new(void)
+{
+    Control *control = g_new0(Control, 1);
+
+    pthread_mutex_init(&control->lock, NULL);
+    control->texts = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, status_free);
+    return control;
+}
+
+void control_free(Control *control)
+{
+    if (!control)
+        return;
+    g_hash_table_unref(control->texts);
+    pthread_mutex_destroy(&control->lock);
+    g_free(control);
+}
+
+void control_count(Control *control)
+{
+    __atomic_add_fetch(&control->requests, 1, __ATOMIC_RELAXED);
+}
+
+/* --- names and inodes ------------------------------------------------------------------------ */
 
 mode_t control_mode(uint32_t uid)
 {
@@ -27,6 +78,47 @@ fuse_ino_t control_lookup(fuse_ino_t parent, const char *name)
         return inode_number(INODE_CONTROL, 0, CONTROL_UID_STATUS);
     return 0;
 }
+
+bool control_is_status(fuse_ino_t ino)
+{
+    Inode inode = inode_of(ino);
+
+    return inode.kind == INODE_CONTROL && inode.uid == CONTROL_UID_STATUS;
+}
+
+GBytes *control_text(Control *control, fuse_ino_t ino)
+{
+    uint64_t key = ino;
+
+    SCOPED_LOCK(&control->lock);
+    const Status *status = g_hash_table_lookup(control->texts, &key);
+    return status ? g_bytes_ref(status->text) : NULL;
+}
+
+void control_forget(Control *control, fuse_ino_t ino)
+{
+    uint64_t key = ino;
+
+    if (!control_is_status(ino))
+        return;
+    SCOPED_LOCK(&control->lock);
+    g_hash_table_remove(control->texts, &key);
+}
+
+fuse_ino_t control_status_now(Mount *mount)
+{
+    Control *control = mount->control;
+    Status *status = g_new0(Status, 1);
+
+    control->last = MAX((control->last + 1) & NUMBER_MASK, 1);
+    status->ino = inode_number(INODE_CONTROL, control->last, CONTROL_UID_STATUS);
+    status->text = g_string_free_to_bytes(control_status(mount));
+    SCOPED_LOCK(&control->lock);
+    g_hash_table_replace(control->texts, &status->ino, status);
+    return status->ino;
+}
+
+/* --- the text -------------------------------------------------------------------------------- */
 
 static void add_cache(GString *text, Mount *mount)
 {
@@ -73,6 +165,9 @@ GString *control_status(Mount *mount)
                            "account: %s\n"
                            "mounted: %s\n",
                            PULLMAIL_VERSION, mount->url, when);
+    g_string_append_printf(text, "requests: %" G_GUINT64_FORMAT "\n",
+                           (guint64)__atomic_load_n(&mount->control->requests, __ATOMIC_RELAXED));
+    trust_describe(mount->trust, text);
     mail_store_describe(mount->store, text);
     prefetch_describe(mount->prefetcher, text);
     add_mail(text, mount);

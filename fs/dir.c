@@ -1,9 +1,12 @@
 #include "attr.h"
 #include "control.h"
+#include "dircache.h"
+#include "fetch.h"
 #include "inode.h"
 #include "names.h"
 #include "ops.h"
 #include "refresh.h"
+#include "trust.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,10 +18,38 @@ static Mount *mount_of(fuse_req_t req)
 
 /* --- lookup and getattr --------------------------------------------------------------------- */
 
+static bool find_message(const Mount *mount, fuse_ino_t ino, CatalogMessage *message)
+{
+    Inode inode = inode_of(ino);
+
+    return inode.kind == INODE_MESSAGE &&
+           catalog_message(mount->catalog, inode.folder, inode.uid, message);
+}
+
+/* How long the kernel may believe the attributes. What is in our own files never changes. */
+static double timeout_of(const Mount *mount, fuse_ino_t ino)
+{
+    CatalogMessage message;
+
+    if (find_message(mount, ino, &message))
+        return trust_lasts(mount->trust, &message) ? MOUNT_MESSAGE_TIMEOUT : 0;
+    return control_is_status(ino) ? MOUNT_MESSAGE_TIMEOUT : mount_kernel_timeout(mount);
+}
+
+/* The name of the status means another one each time. */
 static void fill_entry(const Mount *mount, struct fuse_entry_param *entry)
 {
     entry->ino = entry->attr.st_ino;
-    entry->attr_timeout = entry->entry_timeout = mount_kernel_timeout(mount);
+    entry->attr_timeout = timeout_of(mount, entry->ino);
+    entry->entry_timeout = control_is_status(entry->ino) ? 0 : entry->attr_timeout;
+}
+
+/* Whether it is a message whose size must be proved before it is told. */
+static bool needs_proof(const Mount *mount, fuse_ino_t ino)
+{
+    CatalogMessage message;
+
+    return find_message(mount, ino, &message) && trust_wants_proof(mount->trust, &message);
 }
 
 static bool lookup_message(const Mount *mount, uint32_t folder, const char *name, struct stat *st)
@@ -81,26 +112,79 @@ static bool lookup_source(const Mount *mount, fuse_ino_t parent, const char *nam
     return !(node.attributes & MAIL_FOLDER_NOSELECT);
 }
 
-static void reply_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+static void reply_found(fuse_req_t req, const struct stat *st)
 {
     const Mount *mount = mount_of(req);
-    struct fuse_entry_param entry = {0};
+    struct fuse_entry_param entry = {.attr = *st};
 
-    if (!lookup_known(mount, parent, name, &entry.attr)) {
-        fuse_reply_err(req, is_stale(mount, parent) ? ESTALE : ENOENT);
-        return;
-    }
     fill_entry(mount, &entry);
     fuse_reply_entry(req, &entry);
 }
 
+static void reply_unknown(fuse_req_t req, fuse_ino_t parent)
+{
+    fuse_reply_err(req, is_stale(mount_of(req), parent) ? ESTALE : ENOENT);
+}
+
+/* The message's size is proved; or it can't be, and is told as claimed, for this once. */
+static bool lookup_proved(Request *request, const GError *error)
+{
+    struct stat st;
+
+    if (error && mail_errno(error) == EINTR)
+        fuse_reply_err(request->req, EINTR);
+    else if (attr_of(request->mount, request->ino, &st))
+        reply_found(request->req, &st);
+    else
+        fuse_reply_err(request->req, ENOENT);
+    return false;
+}
+
+static void prove_submit(Request *request)
+{
+    fetch_prove(request->mount->fetcher, request);
+}
+
 static bool lookup_resume(Request *request, const GError *error)
 {
-    if (error)
+    struct stat st;
+
+    if (error) {
         fuse_reply_err(request->req, mail_errno(error));
-    else
-        reply_lookup(request->req, request->ino, request->name);
+    } else if (!lookup_known(request->mount, request->ino, request->name, &st)) {
+        reply_unknown(request->req, request->ino);
+    } else if (needs_proof(request->mount, st.st_ino)) {
+        request->ino = st.st_ino;
+        request->resume = lookup_proved;
+        fetch_prove(request->mount->fetcher, request);
+        return true;
+    } else {
+        reply_found(request->req, &st);
+    }
     return false;
+}
+
+/* A status of this moment is made. If nobody waits for it any more, nobody will forget it. */
+static bool status_resume(Request *request, const GError *error)
+{
+    Mount *mount = request->mount;
+    struct fuse_entry_param entry = {0};
+
+    if (error) {
+        fuse_reply_err(request->req, mail_errno(error));
+        return false;
+    }
+    entry.ino = control_status_now(mount);
+    attr_of(mount, entry.ino, &entry.attr);
+    fill_entry(mount, &entry);
+    if (fuse_reply_entry(request->req, &entry) != 0)
+        control_forget(mount->control, entry.ino);
+    return false;
+}
+
+static void status_submit(Request *request)
+{
+    request_resume(request, NULL);
 }
 
 static void lookup_submit(Request *request)
@@ -111,34 +195,99 @@ static void lookup_submit(Request *request)
     refresh_wait(request->mount->refresher, source, request);
 }
 
+static void note_lookup(Mount *mount, fuse_ino_t parent)
+{
+    uint32_t folder;
+
+    if (mount_ino_folder(mount, parent, &folder))
+        g_atomic_int_set(&mount->looked_up, (gint)folder);
+}
+
+static void lookup_later(fuse_req_t req, fuse_ino_t ino, const char *name, RequestResume resume,
+                         void (*submit)(Request *request))
+{
+    Request *request = request_new(mount_of(req), req, resume);
+
+    request->ino = ino;
+    request->name = g_strdup(name);
+    request_post(request, submit);
+}
+
 void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     Mount *mount = mount_of(req);
-    Request *request;
     struct stat st;
     uint32_t source;
 
-    if (lookup_known(mount, parent, name, &st) || !lookup_source(mount, parent, name, &source) ||
-        refresh_is_fresh(mount->refresher, source)) {
-        reply_lookup(req, parent, name);
-        return;
+    note_lookup(mount, parent);
+    if (lookup_known(mount, parent, name, &st)) {
+        if (control_is_status(st.st_ino))
+            lookup_later(req, parent, name, status_resume, status_submit);
+        else if (needs_proof(mount, st.st_ino))
+            lookup_later(req, st.st_ino, name, lookup_proved, prove_submit);
+        else
+            reply_found(req, &st);
+    } else if (!lookup_source(mount, parent, name, &source) ||
+               refresh_is_fresh(mount->refresher, source)) {
+        reply_unknown(req, parent);
+    } else {
+        lookup_later(req, parent, name, lookup_resume, lookup_submit);
     }
-    request = request_new(mount, req, lookup_resume);
-    request->ino = parent;
-    request->name = g_strdup(name);
-    request_post(request, lookup_submit);
 }
 
-void dir_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+/* --- getattr --------------------------------------------------------------------------------- */
+
+static void reply_attr(fuse_req_t req, fuse_ino_t ino)
 {
     const Mount *mount = mount_of(req);
     struct stat st;
 
-    (void)file;
     if (attr_of(mount, ino, &st))
-        fuse_reply_attr(req, &st, mount_kernel_timeout(mount));
+        fuse_reply_attr(req, &st, timeout_of(mount, ino));
     else
         fuse_reply_err(req, ESTALE);
+}
+
+static bool getattr_proved(Request *request, const GError *error)
+{
+    if (error && mail_errno(error) == EINTR)
+        fuse_reply_err(request->req, EINTR);
+    else
+        reply_attr(request->req, request->ino);
+    return false;
+}
+
+void dir_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+{
+    Mount *mount = mount_of(req);
+    Request *request;
+
+    (void)file;
+    if (!needs_proof(mount, ino)) {
+        reply_attr(req, ino);
+        return;
+    }
+    request = request_new(mount, req, getattr_proved);
+    request->ino = ino;
+    request_post(request, prove_submit);
+}
+
+void dir_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
+{
+    const Mount *mount = mount_of(req);
+
+    (void)count; /* only a status matters, which is looked up once */
+    control_forget(mount->control, ino);
+    fuse_reply_none(req);
+}
+
+void dir_forget_many(fuse_req_t req, size_t count, struct fuse_forget_data *forgotten)
+{
+    const Mount *mount = mount_of(req);
+
+    for (size_t i = 0; i < count; i++)
+        control_forget(mount->control, forgotten[i].ino);
+    fuse_reply_none(req);
 }
 
 /* --- reading directories -----------------------------------------------------------------------
@@ -156,6 +305,26 @@ static bool directory_source(const Mount *mount, fuse_ino_t ino, uint32_t *sourc
     return true;
 }
 
+static void reply_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+{
+    const Mount *mount = mount_of(req);
+    DirCacheOpen opened = dircache_opened(mount->directories, ino);
+
+    file->fh = opened.handle;
+    file->keep_cache = opened.use_kept;
+    file->cache_readdir = opened.keep;
+    if (fuse_reply_open(req, file) != 0) /* nobody will release it */
+        dircache_closed(mount->directories, ino, opened.handle);
+}
+
+void dir_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+{
+    const Mount *mount = mount_of(req);
+
+    dircache_closed(mount->directories, ino, file->fh);
+    fuse_reply_err(req, 0);
+}
+
 static bool opendir_resume(Request *request, const GError *error)
 {
     if (error)
@@ -163,7 +332,7 @@ static bool opendir_resume(Request *request, const GError *error)
     else if (is_stale(request->mount, request->ino))
         fuse_reply_err(request->req, ESTALE);
     else
-        fuse_reply_open(request->req, &request->file);
+        reply_opendir(request->req, request->ino, &request->file);
     return false;
 }
 
@@ -190,7 +359,7 @@ void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
         fuse_reply_err(req, ESTALE);
     } else if (!directory_source(mount, ino, &source) ||
                refresh_is_fresh(mount->refresher, source)) {
-        fuse_reply_open(req, file);
+        reply_opendir(req, ino, file);
     } else {
         request = request_new(mount, req, opendir_resume);
         request->ino = ino;
@@ -210,7 +379,7 @@ void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 
 typedef struct {
     fuse_req_t req;
-    const Mount *mount;
+    Mount *mount;
     bool plus;
     char *buffer;
     size_t size, used;
@@ -269,8 +438,26 @@ static bool add_folders(Listing *listing, uint32_t folder, uint32_t after)
     return true;
 }
 
+/*
+ * Whether a listing says what its messages are like. Then the kernel makes inodes of them, which
+ * takes memory, and for 10,000 a tenth of a second; but to look them up one by one, as a first scan
+ * would, takes several times that. So all of a folder come with attributes, but of a large one only
+ * if somebody who lists it looks messages up as well.
+ */
+enum { ALWAYS_WITH_ATTRIBUTES = 20000 };
+
+static bool wants_attributes(Mount *mount, uint32_t folder)
+{
+    g_auto(CatalogFolder) about = {0};
+
+    return (catalog_folder(mount->catalog, folder, &about) &&
+            about.state.count <= ALWAYS_WITH_ATTRIBUTES) ||
+           g_atomic_int_compare_and_exchange(&mount->looked_up, (gint)folder, 0);
+}
+
 static bool add_messages(Listing *listing, uint32_t folder, uint32_t after)
 {
+    bool with_attributes = listing->plus && wants_attributes(listing->mount, folder);
     CatalogMessage messages[64];
     char name[NAMES_MESSAGE_MAX];
     struct stat st;
@@ -283,7 +470,9 @@ static bool add_messages(Listing *listing, uint32_t folder, uint32_t after)
             after = messages[i].uid;
             names_message(messages[i].date, after, name);
             attr_message(listing->mount, folder, &messages[i], &st);
-            if (!add(listing, name, &st, true, POSITION_MESSAGES + after))
+            if (!add(listing, name, &st,
+                     with_attributes && trust_lasts(listing->mount->trust, &messages[i]),
+                     POSITION_MESSAGES + after))
                 return false;
         }
     } while (n);

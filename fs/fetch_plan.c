@@ -57,7 +57,7 @@ static size_t plan_beginning(const CatalogMessage *message, uint64_t offset, siz
         ranges[n++] = (MailRange){MAIL_SECTION_TEXT, 0, 0};
     else if (text && offset < CONTENT_BLOCK)
         ranges[n++] = (MailRange){MAIL_SECTION_TEXT, 0, CONTENT_BLOCK};
-    else if (!size && !proved)
+    if (!proved && !(text && message->size <= FETCH_SMALL))
         ranges[n++] = probe_of(message);
     return n;
 }
@@ -130,17 +130,14 @@ Plan fetch_plan(Content *content, uint32_t folder, const CatalogMessage *message
         *n = plan_beginning(message, offset, size, ranges);
         return PLAN_RANGES;
     }
-    if (!size) {
-        if (proved)
-            return PLAN_NOTHING;
-        if (message->size < FETCH_PROBE_GOOD)
-            return PLAN_SIZING;
-        ranges[(*n)++] = probe_of(message);
-        return PLAN_RANGES;
-    }
-    if (plan_stretch(content, folder, message, whole_body ? MAIL_SECTION_BODY : MAIL_SECTION_TEXT,
+    if (!proved && message->size < FETCH_PROBE_GOOD)
+        return PLAN_SIZING;
+    if (size &&
+        plan_stretch(content, folder, message, whole_body ? MAIL_SECTION_BODY : MAIL_SECTION_TEXT,
                      whole_body ? 0 : message->header_length, offset, size, ahead, &ranges[0]))
         *n = 1;
+    if (!proved)
+        ranges[(*n)++] = probe_of(message);
     return *n ? PLAN_RANGES : PLAN_NOTHING;
 }
 

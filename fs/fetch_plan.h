@@ -40,7 +40,8 @@ typedef enum {
 } Plan;
 
 /*
- * offset and size: the stretch of the file that is wanted; size 0: proof of the message's size is.
+ * offset and size: the stretch of the file that is wanted, and with it proof of the message's size,
+ * before which nothing of it is given out; size 0: the proof alone.
  * Fills in ranges (FETCH_RANGES of them) and *n.
  */
 Plan fetch_plan(Content *content, uint32_t folder, const CatalogMessage *message, uint64_t offset,

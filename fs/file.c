@@ -3,6 +3,7 @@
 #include "inode.h"
 #include "ops.h"
 #include "prefetch.h"
+#include "trust.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,41 +23,38 @@ static bool find_message(const Mount *mount, fuse_ino_t ino, CatalogMessage *mes
 
 /* --- the status ------------------------------------------------------------------------------ */
 
-/* The text is made when the file is opened, so that all reads see the same. */
-static bool status_resume(Request *request, const GError *error)
+static void open_status(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
-    if (error) {
-        fuse_reply_err(request->req, mail_errno(error));
-        return false;
-    }
-    GString *text = control_status(request->mount);
-    request->file.fh = (uint64_t)(uintptr_t)text;
-    request->file.direct_io = 1;
-    if (fuse_reply_open(request->req, &request->file) != 0)
-        g_string_free(text, TRUE); /* nobody will release it */
-    return false;
+    const Mount *mount = mount_of(req);
+    g_autoptr(GBytes) text = control_text(mount->control, ino);
+
+    if (text)
+        fuse_reply_open(req, file);
+    else
+        fuse_reply_err(req, ESTALE);
 }
 
-static void status_submit(Request *request)
+static void read_status(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset)
 {
-    request_resume(request, NULL);
-}
+    const Mount *mount = mount_of(req);
+    g_autoptr(GBytes) text = control_text(mount->control, ino);
+    gsize length = 0;
+    const char *bytes = text ? g_bytes_get_data(text, &length) : NULL;
 
-/* From a copy: once the kernel has the reply, another thread may be told to release the text. */
-static void read_status(fuse_req_t req, const GString *text, size_t size, off_t offset)
-{
-    size_t length = (size_t)offset < text->len ? MIN(size, text->len - (size_t)offset) : 0;
-    g_autofree char *copy = length ? g_memdup2(text->str + offset, length) : NULL;
-
-    fuse_reply_buf(req, copy, length);
+    if (!text)
+        fuse_reply_err(req, ESTALE);
+    else if ((size_t)offset >= length)
+        fuse_reply_buf(req, NULL, 0);
+    else
+        fuse_reply_buf(req, bytes + offset, MIN(size, length - (size_t)offset));
 }
 
 /* --- open ------------------------------------------------------------------------------------- */
 
 /*
  * Whether the size that stat shows is known to be true. Programs allocate, map and stop reading by
- * it, so it must be right before anybody has the file open. That all sizes were true so far counts
- * for nothing: the first that is not would cut a message off.
+ * it, so it must be right before anybody has the file open; or, where the kernel opens files by
+ * itself (see trust.h), before anything that was read is given out.
  */
 static bool size_is_good(const CatalogMessage *message)
 {
@@ -86,52 +84,65 @@ static void open_submit(Request *request)
     fetch_prove(request->mount->fetcher, request);
 }
 
+static void open_message(fuse_req_t req, fuse_ino_t ino, const CatalogMessage *message,
+                         struct fuse_file_info *file)
+{
+    Mount *mount = mount_of(req);
+    Request *request;
+
+    prefetch_note(mount->prefetcher, inode_of(ino).folder, message, 0);
+    if (size_is_good(message)) {
+        fuse_reply_open(req, file);
+        return;
+    }
+    request = request_new(mount, req, open_resume);
+    request->ino = ino;
+    request->file = *file;
+    request_post(request, open_submit);
+}
+
 void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
     Mount *mount = mount_of(req);
-    bool is_status = inode_of(ino).kind == INODE_CONTROL;
     CatalogMessage message;
-    Request *request;
 
     if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC)) {
         fuse_reply_err(req, EROFS);
         return;
     }
-    if (!is_status && !find_message(mount, ino, &message)) {
+    if (trust_skips_open(mount->trust)) {
+        fuse_reply_err(req, ENOSYS);
+        return;
+    }
+    /* Neither a message nor a status ever changes: what the kernel has of it stays good. */
+    file->keep_cache = 1;
+    if (control_is_status(ino)) {
+        open_status(req, ino, file);
+    } else if (!find_message(mount, ino, &message)) {
         fuse_reply_err(req, ESTALE);
-        return;
+    } else {
+        open_message(req, ino, &message, file);
     }
-    if (!is_status)
-        prefetch_note(mount->prefetcher, inode_of(ino).folder, &message, 0);
-    /* A message never changes: what the kernel has of it stays good. */
-    file->keep_cache = !is_status;
-    if (!is_status && size_is_good(&message)) {
-        fuse_reply_open(req, file);
-        return;
-    }
-    request = request_new(mount, req, is_status ? status_resume : open_resume);
-    request->ino = ino;
-    request->file = *file;
-    request_post(request, is_status ? status_submit : open_submit);
 }
 
 void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
-    if (inode_of(ino).kind == INODE_CONTROL)
-        g_string_free((GString *)(uintptr_t)file->fh, TRUE);
+    (void)ino, (void)file;
     fuse_reply_err(req, 0);
 }
 
 /* --- read ---------------------------------------------------------------------------------------
  */
 
-/* Replies from the cache; false: it does not have all of it. */
+/* Replies from the cache; false: it does not have all of it, or the message's end is not known. */
 static bool reply_from_cache(fuse_req_t req, const Mount *mount, fuse_ino_t ino,
                              const CatalogMessage *message, size_t size, uint64_t offset)
 {
     g_autofree char *buffer = NULL;
     size_t length;
 
+    if (!size_is_good(message))
+        return false;
     if (offset >= message->size) {
         fuse_reply_buf(req, NULL, 0);
         return true;
@@ -175,8 +186,9 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     CatalogMessage message;
     Request *request;
 
-    if (inode_of(ino).kind == INODE_CONTROL) {
-        read_status(req, (const GString *)(uintptr_t)file->fh, size, offset);
+    (void)file;
+    if (control_is_status(ino)) {
+        read_status(req, ino, size, offset);
         return;
     }
     if (!find_message(mount, ino, &message)) {

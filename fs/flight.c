@@ -2,6 +2,7 @@
 
 #include "flush.h"
 #include "inode.h"
+#include "trust.h"
 
 #include <string.h>
 
@@ -129,8 +130,8 @@ size_t flight_add_text_probe(Flight *flight, const CatalogMessage *message, Mail
     uint64_t text_length = message->size - MIN(message->header_length, message->size);
 
     flight->text_probe.length = 0;
-    if (flight->adds_up || n != 1 || ranges[0].section != MAIL_SECTION_TEXT || !ranges[0].length ||
-        ranges[0].offset + ranges[0].length >= text_length)
+    if (flight->adds_up || n == FETCH_RANGES || ranges[0].section != MAIL_SECTION_TEXT ||
+        !ranges[0].length || ranges[0].offset + ranges[0].length >= text_length)
         return n;
     flight->text_probe = (MailRange){MAIL_SECTION_TEXT, text_length - FETCH_PROBE_GOOD,
                                      FETCH_PROBE_GOOD + 1};
@@ -145,11 +146,14 @@ size_t flight_add_text_probe(Flight *flight, const CatalogMessage *message, Mail
 void flight_begin_sizing(Flight *flight)
 {
     Mount *mount = flight->mount;
+    CatalogMessage message;
 
     flight->asking = ASK_SIZING;
     flight->sized = 0;
     flight->sized_cr = false;
-    if (content_held(mount->content, flight->folder, flight->uid, 0))
+    /* Before its size is proved, nothing of a message is given out. */
+    if (catalog_message(mount->catalog, flight->folder, flight->uid, &message) &&
+        message.proof & CATALOG_SIZE_PROVED)
         notify_inode(mount->notifier, flight->ino);
     content_drop(mount->content, flight->folder, flight->uid);
     catalog_put_header_length(mount->catalog, flight->folder, flight->uid, 0);
@@ -197,7 +201,7 @@ static void prove(Flight *flight, uint32_t header_length, uint64_t size, unsigne
         g_info("message %u: the server claimed %" G_GUINT64_FORMAT
                " bytes, and it has %" G_GUINT64_FORMAT,
                flight->uid, (guint64)before.size, (guint64)size);
-        notify_size(mount->notifier, flight->ino);
+        trust_size_was_wrong(mount->trust, flight->ino, before.size, size);
     }
 }
 

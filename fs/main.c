@@ -3,7 +3,9 @@
  */
 #include "../cache/directory.h"
 #include "account.h"
+#include "control.h"
 #include "daemon.h"
+#include "dircache.h"
 #include "fetch.h"
 #include "flush.h"
 #include "log.h"
@@ -11,6 +13,7 @@
 #include "prefetch.h"
 #include "refresh.h"
 #include "request.h"
+#include "trust.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -129,6 +132,9 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->prefetcher = prefetcher_new(mount, prefetch_bound(options));
     mount->flusher = flusher_new(mount);
     mount->notifier = notifier_new();
+    mount->directories = dircache_new();
+    mount->trust = trust_new(mount);
+    mount->control = control_new();
     mount->engine = engine_start();
 }
 
@@ -143,6 +149,9 @@ static void mount_end(Mount *mount)
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);
+    control_free(mount->control);
+    trust_free(mount->trust);
+    dircache_free(mount->directories);
     tree_free(mount->tree);
     content_close(mount->content);
     catalog_close(mount->catalog);

@@ -17,11 +17,14 @@
 
 #include <pthread.h>
 
+typedef struct Control Control;
+typedef struct DirCache DirCache;
 typedef struct Fetcher Fetcher;
 typedef struct Flusher Flusher;
 typedef struct Prefetcher Prefetcher;
 typedef struct Refresher Refresher;
 typedef struct Requests Requests;
+typedef struct Trust Trust;
 
 typedef struct Mount {
     const Options *options;
@@ -38,6 +41,10 @@ typedef struct Mount {
     Prefetcher *prefetcher;
     Flusher *flusher;
     Notifier *notifier;
+    DirCache *directories;
+    Trust *trust;
+    Control *control;
+    gint looked_up; /* atomic: the folder in which a message was looked up last (dir.c) */
     pthread_mutex_t quota_lock; /* of the two below */
     bool have_quota;
     MailQuota quota;
@@ -51,5 +58,10 @@ bool mount_ino_folder(const Mount *mount, uint64_t ino, uint32_t *folder);
 /* Keeps what the store says of the quota where statfs sees it. Engine thread. */
 void mount_note_quota(Mount *mount);
 
-/* How long the kernel may believe what it was told, seconds. Any thread. */
+/*
+ * How long the kernel may believe what it was told, seconds: of folders, as long as a listing is
+ * relied on; of messages, which never change, for so long that it makes no difference, since it is
+ * told when one goes (refresh.h) or its size was wrong (trust.h). Any thread.
+ */
 double mount_kernel_timeout(const Mount *mount);
+#define MOUNT_MESSAGE_TIMEOUT 86400.0

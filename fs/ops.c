@@ -1,5 +1,8 @@
 #include "ops.h"
 
+#include "control.h"
+#include "trust.h"
+
 enum {
     BACKGROUND = 1024, /* requests that may wait at once */
     READ_AHEAD = 1024 * 1024,
@@ -7,25 +10,64 @@ enum {
 
 static void init(void *userdata, struct fuse_conn_info *conn)
 {
-    (void)userdata;
+    const Mount *mount = userdata;
+
     conn->max_background = BACKGROUND;
     conn->congestion_threshold = BACKGROUND;
     conn->max_readahead = READ_AHEAD;
-    conn->want |= conn->capable & (FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
-                                   FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
+    conn->want |= conn->capable &
+                  (FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
+    /* Which listing gets attributes is for dir.c to say. */
+    conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
+    /* All of it is told to the kernel (notify.h), and looking at mtime would cost requests. */
+    conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
+    trust_set_kernel(mount->trust, conn->capable & FUSE_CAP_NO_OPEN_SUPPORT);
 }
+
+/* --- every request is counted, for the status --------------------------------------------------
+ */
+
+#define COUNTED(operation, parameters, arguments)    \
+    static void counted_##operation parameters       \
+    {                                                \
+        const Mount *mount = fuse_req_userdata(req); \
+        control_count(mount->control);               \
+        operation arguments;                         \
+    }
+
+typedef struct fuse_file_info File;
+
+COUNTED(dir_lookup, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
+COUNTED(dir_getattr, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
+COUNTED(dir_opendir, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
+COUNTED(dir_readdir, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
+        (req, ino, size, offset, file))
+COUNTED(dir_readdirplus, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
+        (req, ino, size, offset, file))
+COUNTED(dir_releasedir, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
+COUNTED(dir_statfs, (fuse_req_t req, fuse_ino_t ino), (req, ino))
+COUNTED(file_open, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
+COUNTED(file_read, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
+        (req, ino, size, offset, file))
+COUNTED(file_release, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
+COUNTED(xattr_get, (fuse_req_t req, fuse_ino_t ino, const char *name, size_t size),
+        (req, ino, name, size))
+COUNTED(xattr_list, (fuse_req_t req, fuse_ino_t ino, size_t size), (req, ino, size))
 
 const struct fuse_lowlevel_ops pullmail_ops = {
     .init = init,
-    .lookup = dir_lookup,
-    .getattr = dir_getattr,
-    .opendir = dir_opendir,
-    .readdir = dir_readdir,
-    .readdirplus = dir_readdirplus,
-    .statfs = dir_statfs,
-    .open = file_open,
-    .read = file_read,
-    .release = file_release,
-    .getxattr = xattr_get,
-    .listxattr = xattr_list,
+    .lookup = counted_dir_lookup,
+    .forget = dir_forget,
+    .forget_multi = dir_forget_many,
+    .getattr = counted_dir_getattr,
+    .opendir = counted_dir_opendir,
+    .readdir = counted_dir_readdir,
+    .readdirplus = counted_dir_readdirplus,
+    .releasedir = counted_dir_releasedir,
+    .statfs = counted_dir_statfs,
+    .open = counted_file_open,
+    .read = counted_file_read,
+    .release = counted_file_release,
+    .getxattr = counted_xattr_get,
+    .listxattr = counted_xattr_list,
 };

@@ -13,11 +13,14 @@ extern const struct fuse_lowlevel_ops pullmail_ops;
 /* dir.c */
 void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void dir_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
+void dir_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count);
+void dir_forget_many(fuse_req_t req, size_t count, struct fuse_forget_data *forgotten);
 void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
 void dir_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                  struct fuse_file_info *file);
 void dir_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                      struct fuse_file_info *file);
+void dir_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
 void dir_statfs(fuse_req_t req, fuse_ino_t ino);
 
 /* file.c */

@@ -1,16 +1,13 @@
 #include "refresh.h"
 
 #include "../cache/scopedlock.h"
+#include "dircache.h"
 #include "flush.h"
 #include "inode.h"
 #include "names.h"
 #include "prefetch.h"
 
 #include <errno.h>
-
-/* So many entries that are gone are told to the kernel one by one; of more, it finds out itself
- * when what it knows of them has expired. */
-enum { TELL_AT_MOST = 1000 };
 
 /* A look at a folder. It lives as long as the mount; `op` is set while it is under way. */
 typedef struct {
@@ -19,7 +16,7 @@ typedef struct {
     MailOp *op;
     bool again;     /* what was told did not fit: everything is listed once more */
     bool lacking;   /* messages were told of that are new, without what a listing shows of them */
-    bool changed;   /* the kernel has to look at the directory again */
+    bool changed;   /* other messages are there: the kernel has to look at the directory again */
     uint32_t count; /* messages, as the server told */
     GQueue waiting; /* Request */
 } Look;
@@ -147,16 +144,70 @@ static void note_failure(Refresher *refresher, const GError *error)
 
 /* --- what a look finds --------------------------------------------------------------------- */
 
+/* The kernel believes what it was told of messages for a long time: it hears of each that is gone.
+ */
+typedef struct {
+    uint64_t parent;
+    uint32_t folder;
+    GArray *messages; /* CatalogMessage */
+} Gone;
+
+static void tell_gone(Notifier *notifier, gpointer data)
+{
+    const Gone *gone = data;
+    char name[NAMES_MESSAGE_MAX];
+
+    for (guint i = 0; i < gone->messages->len; i++) {
+        const CatalogMessage *message = &g_array_index(gone->messages, CatalogMessage, i);
+        names_message(message->date, message->uid, name);
+        if (!notify_deleted_now(notifier, gone->parent,
+                                inode_number(INODE_MESSAGE, gone->folder, message->uid), name))
+            return;
+    }
+}
+
+static void gone_free(gpointer data)
+{
+    Gone *gone = data;
+
+    g_array_unref(gone->messages);
+    g_free(gone);
+}
+
+/* Takes the array. */
+static void notify_gone(Mount *mount, uint32_t folder, GArray *messages)
+{
+    Gone *gone = g_new(Gone, 1);
+
+    *gone = (Gone){mount_folder_ino(mount, folder), folder, messages};
+    notify_task(mount->notifier, tell_gone, gone, gone_free);
+}
+
+/*
+ * A folder that was made anew gets another inode, and with the old one's name the kernel forgets
+ * all that was in it; but for the mount's root, which stays the same to the kernel.
+ */
+static void empty_root(Mount *mount, uint32_t folder, uint32_t uidvalidity)
+{
+    g_auto(CatalogFolder) about = {0};
+
+    if (folder == tree_root(mount->tree) && catalog_folder(mount->catalog, folder, &about) &&
+        about.state.uidvalidity != uidvalidity)
+        notify_gone(mount, folder, catalog_keep_only(mount->catalog, folder, NULL, 0));
+}
+
 static void found_reset(gpointer data, uint32_t uidvalidity)
 {
     Look *look = data;
     Mount *mount = look->refresher->mount;
-    uint32_t old = look->folder;
-    uint32_t id = catalog_reset_folder(mount->catalog, old, uidvalidity);
+    uint32_t old = look->folder, id;
     TreeNode node;
 
+    empty_root(mount, old, uidvalidity);
+    id = catalog_reset_folder(mount->catalog, old, uidvalidity);
     if (id == old)
         return;
+    look->changed = true;
     g_message("a folder was made anew on the server (UIDVALIDITY %u): what was known of it is "
               "forgotten",
               uidvalidity);
@@ -166,50 +217,73 @@ static void found_reset(gpointer data, uint32_t uidvalidity)
     g_hash_table_steal(look->refresher->looks, GUINT_TO_POINTER(old));
     g_hash_table_insert(look->refresher->looks, GUINT_TO_POINTER(id), look);
     look->folder = id;
-    if (tree_node(mount->tree, id, &node))
-        notify_entry(mount->notifier, mount_folder_ino(mount, node.parent), node.name);
+    if (!tree_node(mount->tree, id, &node))
+        return;
+    dircache_changed(mount->directories, mount_folder_ino(mount, id));
+    if (id == tree_root(mount->tree))
+        return;
+    dircache_changed(mount->directories, mount_folder_ino(mount, node.parent));
+    notify_directory(mount->notifier, mount_folder_ino(mount, node.parent));
+    notify_entry(mount->notifier, mount_folder_ino(mount, node.parent), node.name);
+}
+
+/* What the kernel knows of a message is for ever; but a server may think otherwise. */
+static void tell_difference(const Look *look, const CatalogMessage *before,
+                            const MailMessage *message)
+{
+    Mount *mount = look->refresher->mount;
+    char name[NAMES_MESSAGE_MAX];
+    CatalogMessage after;
+
+    if (!catalog_message(mount->catalog, look->folder, message->uid, &after))
+        return;
+    if (after.date != before->date) {
+        names_message(before->date, before->uid, name);
+        notify_entry(mount->notifier, mount_folder_ino(mount, look->folder), name);
+    } else if (after.size != before->size) {
+        notify_size(mount->notifier, inode_number(INODE_MESSAGE, look->folder, message->uid));
+    }
 }
 
 /* A new message needs a date, since that makes its name, or at least a size. */
-static bool can_be_shown(const Look *look, const MailMessage *message)
+static void found_message(Look *look, const MailMessage *message)
 {
-    CatalogMessage known;
+    Catalog *catalog = look->refresher->mount->catalog;
+    CatalogMessage before;
+    bool known = catalog_message(catalog, look->folder, message->uid, &before);
 
-    return (message->has & (MAIL_HAS_SIZE | MAIL_HAS_DATE)) ||
-           catalog_message(look->refresher->mount->catalog, look->folder, message->uid, &known);
+    if (!known && !(message->has & (MAIL_HAS_SIZE | MAIL_HAS_DATE))) {
+        look->lacking = true;
+        return;
+    }
+    catalog_put_messages(catalog, look->folder, message, 1);
+    look->changed |= !known || (message->has & MAIL_HAS_DATE && message->date != before.date);
+    if (known)
+        tell_difference(look, &before, message);
 }
 
 static void found_messages(gpointer data, const MailMessage *messages, size_t n)
 {
     Look *look = data;
-    Catalog *catalog = look->refresher->mount->catalog;
+    Mount *mount = look->refresher->mount;
 
-    for (size_t i = 0; i < n; i++) {
-        if (can_be_shown(look, &messages[i]))
-            catalog_put_messages(catalog, look->folder, &messages[i], 1);
-        else
-            look->lacking = true;
-    }
-    look->changed = true;
+    for (size_t i = 0; i < n; i++)
+        found_message(look, &messages[i]);
+    if (look->changed)
+        dircache_changed(mount->directories, mount_folder_ino(mount, look->folder));
 }
 
 static void forget_messages(Look *look, GArray *gone)
 {
     Mount *mount = look->refresher->mount;
-    uint64_t parent = mount_folder_ino(mount, look->folder);
-    char name[NAMES_MESSAGE_MAX];
 
-    for (guint i = 0; i < gone->len; i++) {
-        const CatalogMessage *message = &g_array_index(gone, CatalogMessage, i);
-        content_drop(mount->content, look->folder, message->uid);
-        if (i >= TELL_AT_MOST)
-            continue;
-        names_message(message->date, message->uid, name);
-        notify_deleted(mount->notifier, parent,
-                       inode_number(INODE_MESSAGE, look->folder, message->uid), name);
+    for (guint i = 0; i < gone->len; i++)
+        content_drop(mount->content, look->folder, g_array_index(gone, CatalogMessage, i).uid);
+    if (gone->len) {
+        look->changed = true;
+        dircache_changed(mount->directories, mount_folder_ino(mount, look->folder));
     }
-    look->changed |= gone->len > 0;
-    g_array_unref(gone);
+    notify_gone(mount, look->folder, gone);
 }
 
 static void found_vanished(gpointer data, const MailUidRange *ranges, size_t n)
@@ -280,7 +354,7 @@ static void look_done(gpointer data, const GError *error)
     look->again = look->lacking = false;
     mount_note_quota(mount);
     if (look->changed)
-        notify_inode(mount->notifier, mount_folder_ino(mount, look->folder));
+        notify_directory(mount->notifier, mount_folder_ino(mount, look->folder));
     look->changed = false;
     if (error)
         note_failure(look->refresher, error);
@@ -382,14 +456,18 @@ static bool plant_tree(Refresher *refresher, GError **error)
 {
     Mount *mount = refresher->mount;
     g_autoptr(GArray) gone = NULL;
+    uint64_t version = tree_version(mount->tree);
 
     if (!tree_update(mount->tree, (const CatalogFolder *)(void *)refresher->listed->data,
                      refresher->listed->len, mount->options->url.folder, make_parent, mount, &gone,
                      error))
         return false;
     drop_folders(mount, gone);
+    if (tree_version(mount->tree) != version) {
+        dircache_all_changed(mount->directories);
+        notify_directory(mount->notifier, inode_number(INODE_ROOT, 0, 0));
+    }
     set_fresh(refresher, 0);
-    notify_inode(mount->notifier, inode_number(INODE_ROOT, 0, 0));
     return true;
 }
 

@@ -25,6 +25,7 @@ struct Tree {
     GRWLock lock;
     GHashTable *nodes; /* id -> Node */
     uint32_t root;
+    uint64_t version;
 };
 
 static void node_free(gpointer data)
@@ -218,6 +219,23 @@ static GArray *only_in(GHashTable *before, GHashTable *after)
     return gone;
 }
 
+/* Whether a reader of any directory would see a difference. */
+static bool looks_alike(GHashTable *before, GHashTable *after)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    if (g_hash_table_size(before) != g_hash_table_size(after))
+        return false;
+    g_hash_table_iter_init(&iter, before);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Node *node = value, *other = find(after, node->id);
+        if (!other || node->parent != other->parent || strcmp(node->name, other->name) != 0)
+            return false;
+    }
+    return true;
+}
+
 /* 0: it is not there. INBOX is INBOX in any case (RFC 9051 section 5.1). */
 static uint32_t find_root(GHashTable *ids, const char *root)
 {
@@ -252,6 +270,7 @@ bool tree_update(Tree *tree, const CatalogFolder *folders, size_t n, const char 
     *gone = only_in(tree->nodes, nodes);
     g_rw_lock_writer_lock(&tree->lock);
     GHashTable *old = tree->nodes;
+    tree->version += !looks_alike(old, nodes);
     tree->nodes = g_steal_pointer(&nodes);
     tree->root = root_id;
     g_rw_lock_writer_unlock(&tree->lock);
@@ -272,6 +291,7 @@ void tree_replace(Tree *tree, uint32_t id, uint32_t new_id)
     gpointer stolen = NULL;
 
     g_rw_lock_writer_lock(&tree->lock);
+    tree->version++;
     if (g_hash_table_steal_extended(tree->nodes, GUINT_TO_POINTER(id), NULL, &stolen)) {
         Node *node = stolen;
         node->id = new_id;
@@ -294,6 +314,14 @@ uint32_t tree_root(Tree *tree)
     uint32_t root = tree->root;
     g_rw_lock_reader_unlock(&tree->lock);
     return root;
+}
+
+uint64_t tree_version(Tree *tree)
+{
+    g_rw_lock_reader_lock(&tree->lock);
+    uint64_t version = tree->version;
+    g_rw_lock_reader_unlock(&tree->lock);
+    return version;
 }
 
 bool tree_node(Tree *tree, uint32_t id, TreeNode *copy)

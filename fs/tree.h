@@ -45,6 +45,8 @@ void tree_replace(Tree *tree, uint32_t id, uint32_t new_id);
 
 /* The folder that is the mount's root; 0: the account's root. */
 uint32_t tree_root(Tree *tree);
+/* Another number whenever some directory has other folders in it than before. */
+uint64_t tree_version(Tree *tree);
 bool tree_node(Tree *tree, uint32_t id, TreeNode *copy);
 bool tree_child(Tree *tree, uint32_t parent, const char *name, TreeNode *copy);
 /* The children with an id above `after`, by id, at most n; returns how many. */

@@ -151,7 +151,8 @@ static Fs *fs_prepare(FakeServer *server)
                                      .minor = 31,
                                      .max_readahead = 1 << 20,
                                      .flags = FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO |
-                                              FUSE_PARALLEL_DIROPS | FUSE_ASYNC_READ};
+                                              FUSE_PARALLEL_DIROPS | FUSE_ASYNC_READ |
+                                              FUSE_AUTO_INVAL_DATA};
     pthread_mutex_init(&fs->lock, NULL);
     pthread_cond_init(&fs->changed, NULL);
     fs->replies = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
@@ -178,6 +179,9 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->prefetcher = prefetcher_new(mount, fs->prefetch);
     mount->flusher = flusher_new(mount);
     mount->notifier = notifier_new();
+    mount->directories = dircache_new();
+    mount->trust = trust_new(mount);
+    mount->control = control_new();
     mount->engine = engine_start();
     fs_call_async(fs, fs_first_list);
     fs_begin_session(fs);
@@ -231,6 +235,9 @@ static void fs_unmount(Fs *fs)
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);
+    control_free(mount->control);
+    trust_free(mount->trust);
+    dircache_free(mount->directories);
     tree_free(mount->tree);
     content_close(mount->content);
     catalog_close(mount->catalog);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "../../fs/control.h"
+#include "../../fs/dircache.h"
 #include "../../fs/fetch.h"
 #include "../../fs/flush.h"
 #include "../../fs/inode.h"
@@ -16,6 +17,7 @@
 #include "../../fs/prefetch.h"
 #include "../../fs/refresh.h"
 #include "../../fs/request.h"
+#include "../../fs/trust.h"
 #include "fake_store.h"
 
 #include <dirent.h>

@@ -24,8 +24,8 @@ static void test_lookup_message(void **state)
     assert_int_equal(entry.attr.size, 1000);
     assert_int_equal(entry.attr.mode, S_IFREG | 0600);
     assert_int_equal(entry.attr.mtime, fake_date(7));
-    assert_int_equal(entry.entry_valid, 3600);
-    assert_int_equal(entry.attr_valid, 3600);
+    assert_int_equal(entry.entry_valid, 86400);
+    assert_int_equal(entry.attr_valid, 86400);
     assert_int_equal(fake_started(scene.server, FAKE_FETCH), 0);
     scene_end(&scene);
 }
@@ -117,9 +117,10 @@ static void test_getattr(void **state)
     assert_int_equal(out.attr.nlink, 3);
     assert_int_equal(fs_getattr(scene.fs, inbox, &out), 0);
     assert_int_equal(out.attr.mtime, fake_date(7));
+    assert_int_equal(out.attr_valid, 3600);
     assert_int_equal(fs_getattr(scene.fs, fs_message(scene.fs, "INBOX", 7), &out), 0);
     assert_int_equal(out.attr.size, 1000);
-    assert_int_equal(out.attr_valid, 3600);
+    assert_int_equal(out.attr_valid, 86400);
     assert_int_equal(fs_getattr(scene.fs, fs_message(scene.fs, "INBOX", 8), &out), ESTALE);
     assert_int_equal(fs_getattr(scene.fs, inode_number(INODE_FOLDER, 999, 0), &out), ESTALE);
     assert_int_equal(fs_getattr(scene.fs, UINT64_MAX, &out), ESTALE);
@@ -461,9 +462,114 @@ static void test_statfs_of_absurd_sizes(void **state)
     scene_end(&scene);
 }
 
+/* --- what the kernel may keep of a directory ---------------------------------------------------
+ */
+
+static struct fuse_open_out open_directory(Fs *fs, uint64_t ino)
+{
+    struct fuse_open_out out;
+    size_t size;
+    uint64_t unique = fs_send_open(fs, FUSE_OPENDIR, ino, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(fs_error(fs, unique), 0);
+    const void *body = fs_body(fs, unique, &size);
+    assert_int_equal(size, sizeof out);
+    memcpy(&out, body, size);
+    return out;
+}
+
+static void close_directory(Fs *fs, uint64_t ino, uint64_t fh)
+{
+    struct fuse_release_in in = {.fh = fh};
+    assert_int_equal(fs_error(fs, fs_send(fs, FUSE_RELEASEDIR, ino, &in, sizeof in, NULL, 0)), 0);
+}
+
+static uint32_t directory_flags(Fs *fs, uint64_t ino)
+{
+    struct fuse_open_out out = open_directory(fs, ino);
+    close_directory(fs, ino, out.fh);
+    return out.open_flags;
+}
+
+static void make_stale(const Scene *scene, uint64_t ino)
+{
+    refresh_stale(scene->fs->mount.refresher, inode_of(ino).folder);
+}
+
+static void test_a_directory_is_kept_until_it_changes(void **state)
+{
+    enum { READ = FOPEN_CACHE_DIR, KEPT = FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE };
+    Scene scene = scene_new();
+    fake_add(scene.server, scene.inbox, 1, 300, 700);
+    scene.fs = fs_mount(scene.server, *state);
+    uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
+    assert_int_equal(directory_flags(scene.fs, inbox), READ);
+    assert_int_equal(directory_flags(scene.fs, inbox), KEPT);
+    /* A look that finds nothing new, or other flags alone, changes nothing. */
+    make_stale(&scene, inbox);
+    assert_int_equal(directory_flags(scene.fs, inbox), KEPT);
+    fake_add(scene.server, scene.inbox, 2, 300, 700);
+    make_stale(&scene, inbox);
+    assert_int_equal(directory_flags(scene.fs, inbox), READ);
+    assert_int_equal(directory_flags(scene.fs, inbox), KEPT);
+    fake_remove(scene.server, scene.inbox, 1);
+    make_stale(&scene, inbox);
+    /* Who began before it may still be reading: then nothing is kept of what others read. */
+    struct fuse_open_out old = open_directory(scene.fs, inbox);
+    assert_int_equal(old.open_flags, READ);
+    fake_add(scene.server, scene.inbox, 3, 300, 700);
+    make_stale(&scene, inbox);
+    assert_int_equal(directory_flags(scene.fs, inbox), 0);
+    assert_int_equal(directory_flags(scene.fs, inbox), 0);
+    close_directory(scene.fs, inbox, old.fh);
+    assert_int_equal(directory_flags(scene.fs, inbox), READ);
+    assert_int_equal(directory_flags(scene.fs, inbox), KEPT);
+    /* So it is with folders. */
+    assert_int_equal(directory_flags(scene.fs, FUSE_ROOT_ID), READ);
+    assert_int_equal(directory_flags(scene.fs, FUSE_ROOT_ID), KEPT);
+    fake_folder(scene.server, "other");
+    refresh_stale(scene.fs->mount.refresher, 0);
+    assert_int_equal(directory_flags(scene.fs, FUSE_ROOT_ID), READ);
+    refresh_stale(scene.fs->mount.refresher, 0);
+    assert_int_equal(directory_flags(scene.fs, FUSE_ROOT_ID), KEPT);
+    scene_end(&scene);
+}
+
+static unsigned with_attributes(const GArray *entries)
+{
+    unsigned n = 0;
+    for (guint i = 0; i < entries->len; i++)
+        n += g_array_index(entries, FsEntry, i).nodeid != 0;
+    return n;
+}
+
+/* In a large folder messages come with attributes only to those who look them up as well. */
+static void test_attributes_in_a_large_folder(void **state)
+{
+    Scene scene = scene_new();
+    struct fuse_entry_out entry;
+    for (uint32_t uid = 1; uid <= 20001; uid++)
+        fake_add(scene.server, scene.inbox, uid, 1, 1);
+    uint64_t inbox = scene_mount(&scene, state);
+    g_autoptr(GArray) bare = g_array_new(FALSE, FALSE, sizeof(FsEntry));
+    g_autoptr(GArray) full = g_array_new(FALSE, FALSE, sizeof(FsEntry));
+    g_autoptr(GArray) again = g_array_new(FALSE, FALSE, sizeof(FsEntry));
+    assert_int_equal(fs_readdir(scene.fs, inbox, true, 0, 65536, bare), 0);
+    assert_true(bare->len > 100);
+    assert_int_equal(with_attributes(bare), 0);
+    g_autofree char *name = name_of(5);
+    assert_int_equal(fs_lookup(scene.fs, inbox, name, &entry), 0);
+    assert_int_equal(fs_readdir(scene.fs, inbox, true, 0, 65536, full), 0);
+    assert_int_equal(with_attributes(full), full->len - 2);
+    assert_int_equal(fs_readdir(scene.fs, inbox, true, 0, 65536, again), 0);
+    assert_int_equal(with_attributes(again), 0);
+    scene_end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST_IN_DIRECTORY(test_attributes_in_a_large_folder),
+        TEST_IN_DIRECTORY(test_a_directory_is_kept_until_it_changes),
         TEST_IN_DIRECTORY(test_lookup_message),
         TEST_IN_DIRECTORY(test_lookup_needs_the_very_name),
         TEST_IN_DIRECTORY(test_lookup_folders),

@@ -52,7 +52,7 @@ static void test_open_flags(void **state)
         assert_int_equal(out.open_flags, FOPEN_KEEP_CACHE);
     }
     uint64_t status = open_status(scene.fs, &out);
-    assert_int_equal(out.open_flags, FOPEN_DIRECT_IO);
+    assert_int_equal(out.open_flags, FOPEN_KEEP_CACHE);
     assert_int_equal(fs_release(scene.fs, status, out.fh), 0);
     scene_end(&scene);
 }
@@ -88,25 +88,61 @@ static char *read_status(Fs *fs, uint64_t ino, uint64_t fh, size_t piece)
     return g_string_free(text, FALSE);
 }
 
-/* All reads of one open see the same text, whatever happens meanwhile. */
+/* All reads of one status see the same text, whatever happens meanwhile; a later look another. */
 static void test_status_is_of_one_moment(void **state)
 {
     Scene scene = scene_new();
-    struct fuse_open_out first, second;
+    struct fuse_open_out out;
     scene_mount(&scene, state);
-    uint64_t ino = open_status(scene.fs, &first);
-    g_autofree char *before = read_status(scene.fs, ino, first.fh, 4096);
+    uint64_t first = open_status(scene.fs, &out);
+    g_autofree char *before = read_status(scene.fs, first, out.fh, 4096);
+    assert_int_equal(fs_size(scene.fs, first), strlen(before));
     fake_folder(scene.server, "new");
     refresh_stale(scene.fs->mount.refresher, 0);
     fs_folder(scene.fs, FUSE_ROOT_ID, "new");
-    g_autofree char *after = read_status(scene.fs, ino, first.fh, 10);
+    uint64_t second = open_status(scene.fs, &out);
+    assert_int_not_equal(first, second);
+    g_autofree char *after = read_status(scene.fs, first, out.fh, 10);
     assert_string_equal(before, after);
-    open_status(scene.fs, &second);
-    g_autofree char *now = read_status(scene.fs, ino, second.fh, 4096);
+    g_autofree char *now = read_status(scene.fs, second, out.fh, 4096);
     assert_non_null(strstr(before, "\nfolders: 1\n"));
     assert_non_null(strstr(now, "\nfolders: 2\n"));
-    assert_int_equal(fs_release(scene.fs, ino, first.fh), 0);
-    assert_int_equal(fs_release(scene.fs, ino, second.fh), 0);
+    assert_int_equal(fs_release(scene.fs, first, 0), 0);
+    assert_int_equal(fs_release(scene.fs, second, 0), 0);
+    scene_end(&scene);
+}
+
+/* The name is looked up each time, the text never changes. */
+static void test_status_lasts(void **state)
+{
+    Scene scene = scene_new();
+    struct fuse_entry_out entry;
+    scene_mount(&scene, state);
+    uint64_t directory = fs_folder(scene.fs, FUSE_ROOT_ID, ".pullmail");
+    assert_int_equal(fs_lookup(scene.fs, directory, "status", &entry), 0);
+    assert_int_equal(entry.entry_valid, 0);
+    assert_int_equal(entry.entry_valid_nsec, 0);
+    assert_int_equal(entry.attr_valid, 86400);
+    assert_int_equal(entry.attr.mode, S_IFREG | 0400);
+    assert_true(entry.attr.size > 100);
+    scene_end(&scene);
+}
+
+/* What the kernel has forgotten takes no memory. */
+static void test_status_is_forgotten(void **state)
+{
+    Scene scene = scene_new();
+    struct fuse_open_out out;
+    struct fuse_attr_out attr;
+    scene_mount(&scene, state);
+    uint64_t first = open_status(scene.fs, &out), second = open_status(scene.fs, &out);
+    struct fuse_forget_in in = {.nlookup = 1};
+    fs_send(scene.fs, FUSE_FORGET, first, &in, sizeof in, NULL, 0);
+    assert_null(control_text(scene.fs->mount.control, first));
+    assert_int_equal(fs_getattr(scene.fs, first, &attr), ESTALE);
+    assert_int_equal(fs_open(scene.fs, first), ESTALE);
+    assert_int_equal(fs_read_error(scene.fs, first, 0, 10), ESTALE);
+    assert_true(fs_size(scene.fs, second) > 100);
     scene_end(&scene);
 }
 
@@ -116,31 +152,37 @@ static void test_status_while_the_server_is_silent(void **state)
     Scene scene = scene_new();
     struct fuse_open_out out;
     scene_mount(&scene, state);
-    uint64_t ino = inode_number(INODE_CONTROL, 0, CONTROL_UID_STATUS);
+    uint64_t directory = fs_folder(scene.fs, FUSE_ROOT_ID, ".pullmail");
     fake_hold(scene.server, true);
-    assert_int_equal(open_status(scene.fs, &out), ino);
+    uint64_t ino = open_status(scene.fs, &out);
     assert_int_equal(fs_release(scene.fs, ino, out.fh), 0);
     fake_hold(scene.server, false);
     fs_shut_gate(scene.fs);
-    uint64_t unique = fs_send_open(scene.fs, FUSE_OPEN, ino, O_RDONLY);
+    uint64_t unique = fs_send_lookup(scene.fs, directory, "status");
     fs_interrupt(scene.fs, unique);
     fs_open_gate(scene.fs);
     assert_int_equal(fs_error(scene.fs, unique), EINTR);
     scene_end(&scene);
 }
 
-/* Who opened it is gone: nobody will release it, so that the text must not wait for that. */
+/* Who looked is gone: nobody will forget it, so that the text must not wait for that. */
 static void test_status_of_one_who_left(void **state)
 {
     Scene scene = scene_new();
+    struct fuse_open_out out;
     scene_mount(&scene, state);
+    uint64_t directory = fs_folder(scene.fs, FUSE_ROOT_ID, ".pullmail");
+    uint64_t before = open_status(scene.fs, &out);
     pthread_mutex_lock(&scene.fs->lock);
     scene.fs->refused = scene.fs->last_unique + 2;
     pthread_mutex_unlock(&scene.fs->lock);
-    uint64_t unique = fs_send_open(scene.fs, FUSE_OPEN,
-                                   inode_number(INODE_CONTROL, 0, CONTROL_UID_STATUS), O_RDONLY);
+    uint64_t unique = fs_send_lookup(scene.fs, directory, "status");
     assert_int_equal(fs_error(scene.fs, unique), 0);
     fs_settle(scene.fs);
+    uint64_t left = before + (UINT64_C(1) << 32); /* the next folder's number */
+    g_autoptr(GBytes) text = control_text(scene.fs->mount.control, before);
+    assert_non_null(text);
+    assert_null(control_text(scene.fs->mount.control, left));
     scene_end(&scene);
 }
 
@@ -151,6 +193,8 @@ int main(void)
         TEST_IN_DIRECTORY(test_open_flags),
         TEST_IN_DIRECTORY(test_read_at_and_beyond_the_end),
         TEST_IN_DIRECTORY(test_status_is_of_one_moment),
+        TEST_IN_DIRECTORY(test_status_lasts),
+        TEST_IN_DIRECTORY(test_status_is_forgotten),
         TEST_IN_DIRECTORY(test_status_while_the_server_is_silent),
         TEST_IN_DIRECTORY(test_status_of_one_who_left),
     };

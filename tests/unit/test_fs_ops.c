@@ -23,7 +23,8 @@ static void test_negotiation(void **state)
     assert_true(out.congestion_threshold >= 1024);
     assert_int_equal(out.max_readahead, 1 << 20);
     assert_true(out.flags & FUSE_DO_READDIRPLUS);
-    assert_true(out.flags & FUSE_READDIRPLUS_AUTO);
+    assert_false(out.flags & FUSE_READDIRPLUS_AUTO);
+    assert_false(out.flags & FUSE_AUTO_INVAL_DATA);
     assert_true(out.flags & FUSE_ASYNC_READ);
     assert_false(out.flags & FUSE_WRITEBACK_CACHE);
     scene_end(&scene);
