@@ -174,8 +174,10 @@ static void test_utf8(void **state)
                            "S: * LIST () \"/\" \"&AOQ-\"\n"
                            "S: A2 OK done\n"
                            "C: A3 EXAMINE \"Entw\303\274rfe\"\n"
+                           "C: A4 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\n"
                            "S: * 0 EXISTS\n"
-                           "S: A3 OK done\n"}},
+                           "S: A3 OK done\n"
+                           "S: A4 OK done\n"}},
         .play = play_list_and_open,
         .told = {{"folder Entw\\303\\274rfe /\n"
                   "folder &AOQ- /\n"
@@ -193,8 +195,10 @@ static void test_utf8(void **state)
                                            "R: * LIST () \"/\" \"Entw\\303\\274rfe\"\\r\\n\n"
                                            "S: A2 OK done\n"
                                            "C: A3 EXAMINE \"Entw\303\274rfe\"\n"
+                                           "C: A4 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\n"
                                            "S: * 0 EXISTS\n"
-                                           "S: A3 OK done\n"}},
+                                           "S: A3 OK done\n"
+                                           "S: A4 OK done\n"}},
         .play = play_list_and_open,
         .told = {{"folder Entw\\303\\274rfe /\n"
                   "folder INBOX 0\n"
@@ -206,8 +210,10 @@ static void test_utf8(void **state)
     static const Scene neither = {
         .scripts = {{LISTED, "S: * LIST () \"/\" \"Entw&APw-rfe\"\n", DONE,
                      "C: A2 EXAMINE Entw&APw-rfe\n"
+                     "C: A3 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\n"
                      "S: * 0 EXISTS\n"
-                     "S: A2 OK done\n"}},
+                     "S: A2 OK done\n"
+                     "S: A3 OK done\n"}},
         .play = play_list_and_open,
         .told = {{"folder Entw\\303\\274rfe /\n"
                   "folder INBOX 0\n"
