@@ -26,6 +26,9 @@ const DatabaseKind blocks_kind = {
 enum {
     ST_READ,
     ST_LENGTH,
+    ST_TAKE,
+    ST_BEGIN_READING,
+    ST_END_READING,
     N_READER_STATEMENTS,
     ST_FIND = N_READER_STATEMENTS,
     ST_MAKE,
@@ -48,6 +51,11 @@ enum {
 static const char *const sql[N_STATEMENTS] = {
     [ST_READ] = "SELECT b.crc, b.bytes, m.used" JOIN_BLOCK,
     [ST_LENGTH] = "SELECT length(b.bytes)" JOIN_BLOCK,
+    [ST_TAKE] = "SELECT b.crc, b.bytes, b.id FROM message m CROSS JOIN block b"
+                " ON b.id BETWEEN m.id << " BLOCK_BITS " AND ((m.id + 1) << " BLOCK_BITS ") - 1"
+                " WHERE m.folder = ?1 AND m.uid = ?2 ORDER BY b.id",
+    [ST_BEGIN_READING] = "BEGIN",
+    [ST_END_READING] = "COMMIT",
     [ST_FIND] = "SELECT id FROM message WHERE folder = ?1 AND uid = ?2",
     [ST_MAKE] = "INSERT INTO message (folder, uid, used) VALUES (?1, ?2, ?3)",
     [ST_TOUCH] = "UPDATE message SET used = ?3 WHERE folder = ?1 AND uid = ?2 AND used < ?3",
@@ -209,6 +217,45 @@ BlockResult blocks_read(Blocks *blocks, BlockKey key, size_t offset, size_t leng
     }
     sqlite3_reset(read);
     return block;
+}
+
+/* The statement stands on a row of ST_TAKE. False: no more. */
+static bool take_block(sqlite3_stmt *row, BlockKey *key, BlocksTake take, gpointer data,
+                       BlockResult *result)
+{
+    const unsigned char *bytes = sqlite3_column_blob(row, 1);
+    size_t held = (size_t)sqlite3_column_bytes(row, 1);
+    key->block = (uint32_t)(sqlite3_column_int64(row, 2) % BLOCKS_MOST);
+    bool right = bytes && checksum(*key, bytes, held) == (uint32_t)sqlite3_column_int64(row, 0);
+    *result = right ? BLOCK_HELD : BLOCK_WRONG;
+    return right && take(data, key->block, bytes, held);
+}
+
+BlockResult blocks_take(Blocks *blocks, uint32_t folder, uint32_t uid, BlocksTake take,
+                        gpointer data, uint32_t *block)
+{
+    sqlite3_stmt *rows = blocks->statements[ST_TAKE];
+    BlockKey key = {folder, uid, 0};
+    BlockResult held = BLOCK_NOT_HELD;
+    int result;
+    statement_bind(rows, 2, (int64_t[]){folder, uid});
+    while ((result = sqlite3_step(rows)) == SQLITE_ROW && take_block(rows, &key, take, data, &held))
+        ;
+    if (database_state(result) == DATABASE_DAMAGED)
+        held = BLOCK_DAMAGED;
+    sqlite3_reset(rows);
+    *block = key.block;
+    return held;
+}
+
+void blocks_begin_reading(Blocks *blocks)
+{
+    statement_run(blocks->statements[ST_BEGIN_READING], 0, NULL);
+}
+
+void blocks_end_reading(Blocks *blocks)
+{
+    statement_run(blocks->statements[ST_END_READING], 0, NULL);
 }
 
 size_t blocks_length(Blocks *blocks, BlockKey key, bool *damaged)

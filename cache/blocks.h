@@ -41,6 +41,18 @@ typedef enum {
  * since the epoch, as it was written). */
 BlockResult blocks_read(Blocks *blocks, BlockKey key, size_t offset, size_t length, void *buffer,
                         int64_t *used);
+/* A block of a message, its bytes valid during the call. False: no more. */
+typedef bool (*BlocksTake)(gpointer data, uint32_t block, const void *bytes, size_t length);
+/*
+ * Takes all blocks of a message, ascending, as long as their checksums fit; *block is then the
+ * one where they don't. BLOCK_NOT_HELD: there are none.
+ */
+BlockResult blocks_take(Blocks *blocks, uint32_t folder, uint32_t uid, BlocksTake take,
+                        gpointer data, uint32_t *block);
+/* Between these, reading costs less, and sees the database as it was. Not for long: the log grows
+ * meanwhile. */
+void blocks_begin_reading(Blocks *blocks);
+void blocks_end_reading(Blocks *blocks);
 /* How many bytes of the block are held; 0 for none, and where the database is damaged. */
 size_t blocks_length(Blocks *blocks, BlockKey key, bool *damaged);
 

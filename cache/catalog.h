@@ -110,10 +110,10 @@ void catalog_prove(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t hea
 void catalog_put_header_length(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t length);
 
 /*
- * Writes what changed since the last flush: in one transaction, and about 20,000 messages at most.
+ * Writes what changed since the last flush: in one transaction, and about 5,000 messages at most.
  * False: something is left, call again soon. True: nothing is left that can be written now. A
  * folder's state gets to the disk with the last of the messages that it covers, never ahead of
  * them. Trouble with the disk is warned of once; the catalog goes on in memory and tries again
- * after a minute. Flush the content first: then what is proved of a message is never ahead of it.
+ * after a minute.
  */
 bool catalog_flush(Catalog *catalog);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define ROWS_A_FLUSH 20000
+#define ROWS_A_FLUSH 5000
 
 /* --- checksums ------------------------------------------------------------------------------ */
 

@@ -147,6 +147,12 @@ GBytes *pending_get(Pending *pending, BlockKey key)
     return entry->bytes;
 }
 
+bool pending_has(const Pending *pending, uint32_t folder, uint32_t uid)
+{
+    const BlockKey message = {folder, uid, BLOCK_ALL};
+    return g_hash_table_contains(pending->messages, &message);
+}
+
 static void remove_folder(Pending *pending, uint32_t folder)
 {
     for (GList *link = pending->used.head; link;) {

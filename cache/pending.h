@@ -30,6 +30,8 @@ void pending_free(Pending *pending);
 void pending_put(Pending *pending, BlockKey key, GBytes *bytes);
 /* The block's bytes, or NULL; the pending's. Counts as a use. */
 GBytes *pending_get(Pending *pending, BlockKey key);
+/* Whether there is any block of the message. */
+bool pending_has(const Pending *pending, uint32_t folder, uint32_t uid);
 /* The block, or all of a message or a folder. */
 void pending_remove(Pending *pending, BlockKey key);
 /* Removes the block where it still is these very bytes. */

@@ -2,7 +2,7 @@
 
 enum {
     DELAY_MILLIS = 500,
-    PENDING_AT_MOST = 4 << 20, /* bytes of messages that may wait for the disk */
+    PAUSE_MILLIS = 20, /* between two stretches of what is too much for one */
 };
 
 struct Flusher {
@@ -33,25 +33,27 @@ void flusher_free(Flusher *flusher)
     g_free(flusher);
 }
 
+static void arm(Flusher *flusher, guint milliseconds);
+
 static gboolean tick(gpointer data)
 {
     Flusher *flusher = data;
-    bool content_done = content_flush(flusher->mount->content);
-    bool catalog_done = catalog_flush(flusher->mount->catalog);
 
-    if (!content_done || !catalog_done)
-        return G_SOURCE_CONTINUE;
     disarm(flusher);
+    if (!catalog_flush(flusher->mount->catalog))
+        arm(flusher, PAUSE_MILLIS);
     return G_SOURCE_REMOVE;
+}
+
+static void arm(Flusher *flusher, guint milliseconds)
+{
+    flusher->timer = g_timeout_source_new(milliseconds);
+    g_source_set_callback(flusher->timer, tick, flusher, NULL);
+    g_source_attach(flusher->timer, g_main_context_get_thread_default());
 }
 
 void flush_soon(Flusher *flusher)
 {
-    if (content_pending(flusher->mount->content) > PENDING_AT_MOST)
-        content_flush(flusher->mount->content);
-    if (flusher->timer)
-        return;
-    flusher->timer = g_timeout_source_new(DELAY_MILLIS);
-    g_source_set_callback(flusher->timer, tick, flusher, NULL);
-    g_source_attach(flusher->timer, g_main_context_get_thread_default());
+    if (!flusher->timer)
+        arm(flusher, DELAY_MILLIS);
 }

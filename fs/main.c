@@ -115,6 +115,7 @@ static void open_cache(Mount *mount, const char *key)
         g_warning("going on without a cache on disk: %s", error->message);
     mount->catalog = catalog_open(directory);
     mount->content = content_open(directory, mount->options->cachesize);
+    content_start_writer(mount->content);
 }
 
 static void mount_begin(Mount *mount, const Options *options, MailStore *store, const char *key)

@@ -212,7 +212,7 @@ static void test_memory_alone_is_bounded(void **state)
     unsigned held = 0;
     for (uint32_t uid = 1; uid <= 400; uid++)
         held += content_held(content, FOLDER, uid, 0) > 0;
-    assert_in_range(held, 100, (8 << 20) / 60000);
+    assert_in_range(held, 200, (16 << 20) / 60000);
     content_drop(content, FOLDER, 1);
     assert_false(holds(content, FOLDER, 1, 0, 1));
     content_close(content);

@@ -304,7 +304,7 @@ static void test_unusable_directory(void **state)
         assert_true(content_flush(content));
         assert_int_equal(find(content, uid), RIGHT);
     }
-    assert_in_range(count_held(content, 300), 50, 200);
+    assert_in_range(count_held(content, 300), 150, 290);
     content_close(content);
     assert_int_equal(warnings, 1);
 }

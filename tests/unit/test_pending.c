@@ -88,6 +88,16 @@ static void test_trim_drops_least_recently_used(void **state)
     assert_int_equal(pending_bytes(*state), 0);
 }
 
+static void test_has(void **state)
+{
+    put(*state, 1, 5, 3, 10);
+    assert_true(pending_has(*state, 1, 5));
+    assert_false(pending_has(*state, 1, 6));
+    assert_false(pending_has(*state, 2, 5));
+    pending_remove(*state, (BlockKey){1, 5, 3});
+    assert_false(pending_has(*state, 1, 5));
+}
+
 static void test_oldest(void **state)
 {
     for (uint32_t uid = 1; uid <= 10; uid++)
@@ -123,6 +133,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_longer_replaces_shorter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_remove, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trim_drops_least_recently_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_has, setup, teardown),
         cmocka_unit_test_setup_teardown(test_oldest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_written_is_removed_unless_replaced, setup, teardown),
     };
