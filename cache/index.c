@@ -1,8 +1,11 @@
 #include "index.h"
+#include "writer.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define EMPTIED_MOST 3 /* times that a process begins the index anew */
+#define LOG_PAGES 1000 /* of the write-ahead log, from which on it is carried over */
 
 enum {
     ST_FIND,
@@ -63,6 +66,7 @@ static const DatabaseKind kind = {
     .what = "the index of the mail cache",
     .version = 1,
     .pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+               "PRAGMA wal_autocheckpoint = 0;"
                "PRAGMA secure_delete = OFF; PRAGMA cache_size = -1024",
     /* Ids begin anywhere, so that those of a lost index are not given again in practice. */
     .schema = "CREATE TABLE folder(id INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE,"
@@ -86,9 +90,17 @@ G_STATIC_ASSERT(PROOF_BITS == (CATALOG_SIZE_PROVED | CATALOG_WHOLE_BODY));
 
 enum { RECORD_RIGHT = 1, RECORD_WRONG = 2 };
 
-/* database is NULL while it can't be opened. state is what the transaction met first. */
+/*
+ * database is NULL while it can't be opened. state is what the transaction met first. The writer,
+ * once it is needed, carries the log over into the database by a connection of its own to `file`,
+ * which is under `lock`: that takes an fsync, for which nobody else shall wait.
+ */
 struct Index {
     char *directory;
+    Writer *writer;
+    pthread_mutex_t lock;
+    DatabaseFile file;
+    int log_pages;
     Database *database;
     sqlite3_stmt *statements[N_STATEMENTS];
     DatabaseState state;
@@ -124,6 +136,40 @@ static void handle_trouble(Index *index, DatabaseState state, const char *why)
                   "after the next mount");
 }
 
+static int note_log(void *data, sqlite3 *db, const char *name, int pages)
+{
+    (void)db, (void)name;
+    ((Index *)data)->log_pages = pages;
+    return SQLITE_OK;
+}
+
+/* On the writer's thread. */
+static bool carry_log_over(gpointer data)
+{
+    Index *index = data;
+    pthread_mutex_lock(&index->lock);
+    DatabaseFile file = index->file;
+    pthread_mutex_unlock(&index->lock);
+    g_autoptr(Database) database = database_connect(&kind, index->directory, file);
+    if (database)
+        sqlite3_wal_checkpoint_v2(database_handle(database), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                  NULL);
+    return true;
+}
+
+/* A transaction is in the log. */
+static void check_log(Index *index)
+{
+    if (index->log_pages < LOG_PAGES)
+        return;
+    pthread_mutex_lock(&index->lock);
+    index->file = database_file(index->database);
+    pthread_mutex_unlock(&index->lock);
+    if (!index->writer)
+        index->writer = writer_start(carry_log_over, index);
+    writer_wake(index->writer, 0);
+}
+
 static bool connect_index(Index *index)
 {
     DatabaseState state;
@@ -133,6 +179,7 @@ static bool connect_index(Index *index)
         handle_trouble(index, state, why);
         return false;
     }
+    sqlite3_wal_hook(database_handle(index->database), note_log, index);
     for (int i = 0; i < N_STATEMENTS; i++) {
         index->statements[i] = database_prepare(index->database, sql[i]);
         if (!index->statements[i]) {
@@ -149,6 +196,7 @@ Index *index_open(const char *directory)
 {
     Index *index = g_new0(Index, 1);
     index->directory = g_strdup(directory);
+    pthread_mutex_init(&index->lock, NULL);
     if (connect_index(index) || (index->emptied && connect_index(index))) {
         index->emptied = false;
         return index;
@@ -161,7 +209,9 @@ void index_close(Index *index)
 {
     if (!index)
         return;
+    writer_stop(index->writer);
     disconnect(index);
+    pthread_mutex_destroy(&index->lock);
     g_free(index->directory);
     g_free(index);
 }
@@ -207,6 +257,7 @@ bool index_commit(Index *index)
         index->state = database_run(index->database, "COMMIT");
     if (index->state == DATABASE_OK) {
         trouble_end(&index->trouble, &kind);
+        check_log(index);
         return true;
     }
     g_autofree char *why = g_strdup(database_message(index->database));

@@ -3,7 +3,8 @@
  * "index.db". What later must survive a crash together with them belongs in here too, so this
  * file is never deleted, but moved aside where it is damaged.
  *
- * Used by the catalog, on the engine thread alone. Changes are made between index_begin and
+ * Used by the catalog, on the engine thread alone; a thread of its own sees to the write-ahead log.
+ * Changes are made between index_begin and
  * index_commit; the first that fails makes the others do nothing, and index_commit tells it.
  *
  * Several processes may write: a folder's id is given by the database, by the folder's name and

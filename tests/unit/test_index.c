@@ -218,6 +218,32 @@ static void test_damaged_later(void **state)
     index_close(index);
 }
 
+/* The log is carried over while the index is open, and not only at its end. */
+static void test_log_is_carried_over(void **state)
+{
+    Index *index = open_index(*state);
+    uint32_t id = claim(index, "x", 7, false);
+    g_autofree char *path = g_build_filename(*state, "index.db", NULL);
+    struct stat st;
+    for (int i = 0; i < 60; i++) {
+        assert_true(index_begin(index));
+        for (int j = 0; j < 5000; j++) {
+            Row row = {.uid = (uint32_t)(1 + i * 5000 + j), .change = ROW_NEW};
+            index_put_message(index, id, &row, 0);
+        }
+        assert_true(index_commit(index));
+    }
+    for (int i = 0; i < 60000; i++) {
+        assert_int_equal(stat(path, &st), 0);
+        if (st.st_size > 1 << 20)
+            break;
+        g_usleep(1000);
+    }
+    assert_true(st.st_size > 1 << 20);
+    index_close(index);
+    assert_int_equal(warnings, 0);
+}
+
 static void test_no_directory(void **state)
 {
     g_autofree char *absent = g_build_filename(*state, "absent", NULL);
@@ -234,6 +260,7 @@ int main(void)
         TEST_IN_DIRECTORY(test_failed_transaction_leaves_nothing),
         TEST_IN_DIRECTORY(test_emptied_by_another),
         TEST_IN_DIRECTORY(test_damaged_later),
+        TEST_IN_DIRECTORY(test_log_is_carried_over),
         TEST_IN_DIRECTORY(test_no_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
