@@ -287,6 +287,7 @@ void catalog_put_state(Catalog *catalog, uint32_t folder, const MailFolderState 
                     known->uidnext != state->uidnext || known->modseq != state->modseq;
     SCOPED_LOCK(&catalog->lock);
     *known = *state;
+    known->flags_later = false;
     found->about.listed = true;
 }
 

@@ -61,6 +61,11 @@ typedef struct {
     uint32_t uidnext;
     uint64_t modseq;
     uint32_t count; /* messages that are known */
+    /*
+     * Asked of a sync: flags that changed may be left out, where a server without CONDSTORE would
+     * have to tell all flags of a large folder. Told by it: they were.
+     */
+    bool flags_later;
 } MailFolderState;
 
 /* Inclusive. first <= last. */

@@ -27,14 +27,21 @@ enum {
 typedef void (*MailFolderSink)(gpointer data, const MailFolderInfo *folder);
 
 /*
- * Told what a sync finds, in this order: reset at most once and first; then messages, vanished
- * and present, any number of times; state once, last, and only where all before it was complete.
+ * Told what a sync finds, in this order: reset at most once and first; then messages, reached,
+ * vanished and present, any number of times; state once, last, and only where all before it was
+ * complete.
  */
 typedef struct {
     /* The folder is not the one that was known: nothing known of it holds any more. */
     void (*reset)(gpointer data, uint32_t uidvalidity);
     /* Messages that are new or have changed; a member that is not in `has` has not changed. */
     void (*messages)(gpointer data, const MailMessage *messages, size_t n);
+    /*
+     * Of a folder that is listed from its beginning: all messages with a UID up to this one have
+     * been told, and none of them can come any more. Grows. A store that can't be sure says
+     * nothing.
+     */
+    void (*reached)(gpointer data, uint32_t uid);
     /* Messages that are gone. The ranges may also cover UIDs that never were. */
     void (*vanished)(gpointer data, const MailUidRange *ranges, size_t n);
     /* All messages that there are, ascending: what was known and is not among them is gone. */

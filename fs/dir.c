@@ -346,7 +346,7 @@ static void opendir_submit(Request *request)
         return;
     }
     refresh_list_soon(mount->refresher);
-    refresh_wait(mount->refresher, source, request);
+    refresh_wait_opened(mount->refresher, source, request);
 }
 
 void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
@@ -377,12 +377,15 @@ void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 #define POSITION_FOLDERS (INT64_C(1) << 40)
 #define POSITION_MESSAGES (INT64_C(2) << 40)
 
+/* listed: all is listed; else messages up to the horizon are, and may be read. */
 typedef struct {
     fuse_req_t req;
     Mount *mount;
     bool plus;
     char *buffer;
     size_t size, used;
+    bool listed;
+    uint32_t horizon;
 } Listing;
 
 /* False: the buffer is full. */
@@ -468,6 +471,8 @@ static bool add_messages(Listing *listing, uint32_t folder, uint32_t after)
                                    G_N_ELEMENTS(messages));
         for (size_t i = 0; i < n; i++) {
             after = messages[i].uid;
+            if (!listing->listed && after > listing->horizon)
+                return false;
             names_message(messages[i].date, after, name);
             attr_message(listing->mount, folder, &messages[i], &st);
             if (!add(listing, name, &st,
@@ -494,22 +499,68 @@ static void list(Listing *listing, const TreeNode *node, int64_t position)
     add_messages(listing, node->id, after_message);
 }
 
-static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool plus)
+/*
+ * Replies with what there is behind the position; false, without a reply: nothing yet, but more is
+ * coming. How far one may read is asked ahead of reading: so far all messages are there then.
+ */
+static bool reply_listing(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool plus)
 {
     Mount *mount = mount_of(req);
-    uint32_t folder;
+    Listing listing = {.req = req, .mount = mount, .plus = plus, .size = size, .listed = true};
+    uint32_t folder, source;
     TreeNode node;
 
     if (!mount_ino_folder(mount, ino, &folder)) {
         fuse_reply_buf(req, NULL, 0); /* .pullmail: what is in it is hidden too */
-    } else if (!tree_node(mount->tree, folder, &node)) {
-        fuse_reply_err(req, ESTALE);
-    } else {
-        Listing listing = {req, mount, plus, g_malloc(size), size, 0};
-        list(&listing, &node, offset);
-        fuse_reply_buf(req, listing.buffer, listing.used);
-        g_free(listing.buffer);
+        return true;
     }
+    if (!tree_node(mount->tree, folder, &node)) {
+        fuse_reply_err(req, ESTALE);
+        return true;
+    }
+    if (directory_source(mount, ino, &source) && source)
+        listing.listed = refresh_is_listed(mount->refresher, source, &listing.horizon);
+    listing.buffer = g_malloc(size);
+    list(&listing, &node, offset);
+    if (listing.used || listing.listed)
+        fuse_reply_buf(req, listing.buffer, listing.used);
+    g_free(listing.buffer);
+    return listing.used || listing.listed;
+}
+
+static bool listing_resume(Request *request, const GError *error)
+{
+    uint32_t folder = 0;
+
+    if (error) {
+        fuse_reply_err(request->req, mail_errno(error));
+        return false;
+    }
+    if (reply_listing(request->req, request->ino, request->size, request->offset, request->plus))
+        return false;
+    mount_ino_folder(request->mount, request->ino, &folder);
+    refresh_wait_listed(request->mount->refresher, folder, request);
+    return true;
+}
+
+/* The horizon may have moved since the worker looked. */
+static void listing_begin(Request *request)
+{
+    request_resume(request, NULL);
+}
+
+static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool plus)
+{
+    Request *request;
+
+    if (reply_listing(req, ino, size, offset, plus))
+        return;
+    request = request_new(mount_of(req), req, listing_resume);
+    request->ino = ino;
+    request->size = size;
+    request->offset = offset;
+    request->plus = plus;
+    request_post(request, listing_begin);
 }
 
 void dir_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,

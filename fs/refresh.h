@@ -2,7 +2,9 @@
  * refresh.h: keeps folders, and the list of folders, in step with the server: when somebody
  * looks, and what is known is older than refresh= seconds.
  *
- * One look at a folder at a time, however many wait for it.
+ * One look at a folder at a time, however many wait for it. The first listing of a folder can be
+ * read while it arrives, as far as nothing can come any more that would have been passed over; a
+ * folder that has been listed before is shown when the look at it is done.
  */
 #pragma once
 
@@ -18,6 +20,17 @@ void refresher_free(Refresher *refresher);
  * is, since it was in step once, and a look at any folder lately found no server.
  */
 bool refresh_is_fresh(Refresher *refresher, uint32_t folder);
+/*
+ * True: all that is known of the folder may be listed. False: only messages up to *horizon may be
+ * (0: none), and a listing that comes to an end there has to wait (refresh_wait_listed).
+ */
+bool refresh_is_listed(Refresher *refresher, uint32_t folder, uint32_t *horizon);
+
+/*
+ * Whether flags may have changed that the last look at the folder left out: a server without
+ * CONDSTORE would have had to tell those of all messages. See refresh_wait_flags.
+ */
+bool refresh_is_behind(Refresher *refresher, uint32_t folder);
 
 /* --- the engine thread ------------------------------------------------------------------------ */
 
@@ -27,6 +40,22 @@ bool refresh_is_fresh(Refresher *refresher, uint32_t folder);
  * error, and the log says so.
  */
 void refresh_wait(Refresher *refresher, uint32_t folder, Request *request);
+/*
+ * The same for who wants to list a folder: the request is resumed as soon as the server opened it,
+ * where it has never been listed before.
+ */
+void refresh_wait_opened(Refresher *refresher, uint32_t folder, Request *request);
+/*
+ * The request is resumed when there may be more to list than there was: when the horizon has moved
+ * since, or the folder is listed. Where the listing fails, the request is resumed with the error,
+ * whatever is known of the folder.
+ */
+void refresh_wait_listed(Refresher *refresher, uint32_t folder, Request *request);
+/*
+ * As refresh_wait, for a folder that is behind: the look tells all flags, unless one without them
+ * was under way already. So who is resumed may find it behind still.
+ */
+void refresh_wait_flags(Refresher *refresher, uint32_t folder, Request *request);
 /* Looks at the list of folders without anybody waiting, where it is not fresh. */
 void refresh_list_soon(Refresher *refresher);
 /* The same for a folder; false: there is none such any more. */

@@ -21,9 +21,10 @@ struct Request {
     fuse_req_t req;
     RequestResume resume;
     fuse_ino_t ino; /* what it is about */
-    char *name;     /* of a lookup, or NULL; owned */
-    size_t size;    /* of a read */
+    char *name;     /* of a lookup or an attribute, or NULL; owned */
+    size_t size;    /* of a read, or for an attribute's value */
     off_t offset;
+    bool plus;                  /* of a readdirplus */
     struct fuse_file_info file; /* of an open */
     unsigned rounds;            /* how many fetches were made for its sake */
 

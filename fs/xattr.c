@@ -1,5 +1,6 @@
 #include "inode.h"
 #include "ops.h"
+#include "refresh.h"
 
 #include <errno.h>
 #include <string.h>
@@ -72,7 +73,7 @@ static bool is_supported(const char *name)
     return g_str_has_prefix(name, "user.");
 }
 
-void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+static void reply_value(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
     g_autofree char *value = value_of(fuse_req_userdata(req), ino, name);
 
@@ -80,6 +81,48 @@ void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
         reply(req, value, strlen(value), size);
     else
         fuse_reply_err(req, is_supported(name) ? ENODATA : EOPNOTSUPP);
+}
+
+/* Whether it is about flags that may have changed on the server, without us being told. */
+static bool is_behind(const Mount *mount, fuse_ino_t ino, const char *name)
+{
+    return strcmp(name, XATTR_FLAGS) == 0 && inode_of(ino).kind == INODE_MESSAGE &&
+           refresh_is_behind(mount->refresher, inode_of(ino).folder);
+}
+
+static bool flags_resume(Request *request, const GError *error)
+{
+    /* A look without flags was under way; after a second one, what is known has to do. */
+    if (!error && ++request->rounds < 2 && is_behind(request->mount, request->ino, request->name)) {
+        refresh_wait_flags(request->mount->refresher, inode_of(request->ino).folder, request);
+        return true;
+    }
+    if (error)
+        fuse_reply_err(request->req, mail_errno(error));
+    else
+        reply_value(request->req, request->ino, request->name, request->size);
+    return false;
+}
+
+static void flags_submit(Request *request)
+{
+    refresh_wait_flags(request->mount->refresher, inode_of(request->ino).folder, request);
+}
+
+void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+    Mount *mount = fuse_req_userdata(req);
+    Request *request;
+
+    if (!is_behind(mount, ino, name)) {
+        reply_value(req, ino, name, size);
+        return;
+    }
+    request = request_new(mount, req, flags_resume);
+    request->ino = ino;
+    request->name = g_strdup(name);
+    request->size = size;
+    request_post(request, flags_submit);
 }
 
 void xattr_list(fuse_req_t req, fuse_ino_t ino, size_t size)

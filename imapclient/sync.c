@@ -8,8 +8,12 @@
 #include <string.h>
 
 enum {
-    /* A search result is one line; of more messages the UIDs are fetched instead. */
+    /* A search result is one line: of more messages, only so many UIDs are searched at once; */
     SEARCH_AT_MOST = 50000,
+    SEARCH_SPAN = 150000,
+    SEARCHES = 64, /* and where that would be more searches, the UIDs are fetched instead */
+    /* The flags of so many are told in a few packets. */
+    FEW = 400,
     /* Listing more than so many keeps a connection busy for too long to read on it. */
     BULK = 1000,
 };
@@ -20,7 +24,8 @@ enum {
  *   another UIDVALIDITY: everything;
  *   QRESYNC: the selection itself tells changes and what is gone (RFC 7162 section 3.2.5);
  *   CONDSTORE: flags that changed, and the UIDs where the count says that some are gone;
- *   neither: UIDs and flags of what is known, to compare with;
+ *   neither: UIDs and flags of what is known, to compare with; where flags may come later, the
+ *   count alone says whether some are gone, as with CONDSTORE;
  * and the new messages by their UIDs. `running` counts commands under way; the selection is one.
  */
 typedef struct {
@@ -29,11 +34,12 @@ typedef struct {
     const MailSyncSink *sink;
     ImapMailbox mailbox; /* as the selection told it */
     SyncBatch *batch;
-    bool early;    /* changes were told ahead of UIDVALIDITY: they can't be believed */
-    bool compare;  /* the UIDs that there are decide what is gone */
-    bool counted;  /* the count decides whether some are gone */
-    bool searched; /* a search was asked for, and has not been answered */
-    bool guessed;  /* everything was asked for ahead of the answer to the selection */
+    bool early;   /* changes were told ahead of UIDVALIDITY: they can't be believed */
+    bool compare; /* the UIDs that there are decide what is gone */
+    bool counted; /* the count decides whether some are gone */
+    bool flags_later;
+    unsigned searches; /* were asked for, and have not been answered */
+    bool guessed;      /* everything was asked for ahead of the answer to the selection */
     bool opened;
     unsigned running;
     GError *failure;
@@ -121,9 +127,12 @@ static bool list_untagged(gpointer data, const ImapResponse *response)
     SyncOp *sync = data;
 
     if (strcmp(response->name, "VANISHED") == 0) {
+        imap_sync_batch_unfollow(sync->batch);
         take_vanished(sync, response);
         return false;
     }
+    if (strcmp(response->name, "EXPUNGE") == 0)
+        imap_sync_batch_unfollow(sync->batch);
     if (strcmp(response->name, "FETCH") != 0)
         return false;
     if (imap_sync_batch_take(sync->batch, response))
@@ -150,6 +159,8 @@ static void send_fetch(SyncOp *sync, const char *format, ...)
 /* The new messages, from UID `first` on, with all that a listing shows. */
 static void send_new(SyncOp *sync, uint32_t first)
 {
+    if (first == 1)
+        imap_sync_batch_follow(sync->batch);
     send_fetch(sync, "%u:* (FLAGS INTERNALDATE RFC822.SIZE)", first);
 }
 
@@ -161,7 +172,8 @@ static bool search_untagged(gpointer data, const ImapResponse *response)
 
     if (strcmp(response->name, "ESEARCH") != 0)
         return list_untagged(data, response);
-    sync->searched = false;
+    if (sync->searches)
+        sync->searches--;
     for (size_t i = 0; i + 1 < imap_value_count(values); i++) {
         const char *set = imap_value_text(imap_value_item(values, i + 1));
         g_autoptr(GArray) ranges = NULL;
@@ -176,21 +188,41 @@ static bool search_untagged(gpointer data, const ImapResponse *response)
 
 static const ImapRequestEvents search_events = {.untagged = search_untagged, .done = part_done};
 
+static void send_search(SyncOp *sync, const char *what)
+{
+    ImapCommand *command = imap_command_new("UID SEARCH RETURN (ALL)");
+
+    imap_command_raw(command, what);
+    sync->running++;
+    sync->searches++;
+    imap_conn_send(imap_session_conn(sync->op.session), command, 0, &search_events, sync);
+}
+
+/* All UIDs below `end`, in searches whose results are not too long, however the UIDs lie. */
+static void send_searches(SyncOp *sync, uint32_t end)
+{
+    for (uint64_t first = 1; first < end; first += SEARCH_SPAN) {
+        g_autofree char *what = g_strdup_printf("UID %u:%u", (guint)first,
+                                                (guint)MIN(first + SEARCH_SPAN, end) - 1);
+        send_search(sync, what);
+    }
+}
+
 /* All UIDs that there are. */
 static void send_uids(SyncOp *sync)
 {
     const ImapCapabilities *caps = &imap_session_login(sync->op.session)->caps;
-    ImapCommand *command;
+    uint32_t end = imap_sync_batch_uidnext(sync->batch, sync->mailbox.uidnext);
 
     sync->compare = true;
-    if (!imap_capabilities_have(caps, IMAP_CAP_ESEARCH) || sync->mailbox.exists > SEARCH_AT_MOST) {
+    if (!imap_capabilities_have(caps, IMAP_CAP_ESEARCH))
         send_fetch(sync, "1:* (UID)");
-        return;
-    }
-    command = imap_command_new("UID SEARCH RETURN (ALL) ALL");
-    sync->running++;
-    sync->searched = true;
-    imap_conn_send(imap_session_conn(sync->op.session), command, 0, &search_events, sync);
+    else if (sync->mailbox.exists <= SEARCH_AT_MOST)
+        send_search(sync, "ALL");
+    else if (sync->mailbox.uidnext && end / SEARCH_SPAN < SEARCHES)
+        send_searches(sync, end);
+    else
+        send_fetch(sync, "1:* (UID)");
 }
 
 /* --- what to ask for ----------------------------------------------------------------------- */
@@ -213,11 +245,13 @@ static void list_changes(SyncOp *sync)
     bool modseq = known->modseq && mailbox->modseq >= known->modseq && !sync->early &&
                   (!mailbox->uidnext || mailbox->uidnext >= known->uidnext);
 
+    sync->flags_later = known->flags_later && !mailbox->modseq && !sync->early && known->uidnext &&
+                        mailbox->uidnext >= known->uidnext && mailbox->exists > FEW;
     imap_sync_batch_flush(sync->batch);
     imap_sync_batch_reset(sync->batch, known->uidnext);
-    sync->compare = !modseq;
-    sync->counted = modseq && !qresync;
-    if (!modseq && known->uidnext > 1 && mailbox->exists > 0)
+    sync->counted = sync->flags_later || (modseq && !qresync);
+    sync->compare = !modseq && !sync->counted;
+    if (!modseq && !sync->flags_later && known->uidnext > 1 && mailbox->exists > 0)
         send_fetch(sync, "1:%u (FLAGS)", known->uidnext - 1);
     else if (modseq && !qresync && mailbox->modseq > known->modseq && known->uidnext > 1)
         send_fetch(sync, "1:%u (FLAGS) (CHANGEDSINCE %" G_GUINT64_FORMAT ")", known->uidnext - 1,
@@ -260,11 +294,12 @@ static void finish(SyncOp *sync)
         .uidvalidity = sync->mailbox.uidvalidity,
         .modseq = sync->mailbox.modseq,
         .count = sync->mailbox.exists,
+        .flags_later = sync->flags_later,
     };
 
     if (imap_sync_batch_is_flooded(sync->batch))
         fail(sync, "the server tells of more messages than there can be");
-    if (sync->searched)
+    if (sync->searches)
         fail(sync, "the server did not answer a search");
     if (sync->failure) /* the rest of what is told of the last message may be missing */
         imap_sync_batch_reset(sync->batch, 1);
@@ -291,8 +326,9 @@ static void sync_start(MailOp *op)
     SyncOp *sync = (SyncOp *)op;
 
     g_clear_error(&sync->failure);
-    sync->early = sync->compare = sync->counted = sync->searched = op->bulk = false;
+    sync->early = sync->compare = sync->counted = sync->flags_later = op->bulk = false;
     sync->guessed = sync->opened = false;
+    sync->searches = 0;
     imap_sync_batch_reset(sync->batch, sync->known.uidnext);
     sync->running = 1;
     imap_session_select(op->session, op->folder, &sync->known, &open_events, sync);

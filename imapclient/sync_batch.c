@@ -16,6 +16,9 @@ enum {
  * `last` is the message that the latest answers were about, not in `messages` yet; its uid is 0
  * where there is none. `uids` are all that were seen, `told` the new ones that were handed on (or
  * are in `messages`), both in the order of the answers and maybe more than once.
+ *
+ * All messages with a sequence number below next_number (0: nobody follows) have been handed on or
+ * are in `messages`; reached is the last one's UID. last_number is that of `last`.
  */
 struct SyncBatch {
     const MailSyncSink *sink;
@@ -29,6 +32,8 @@ struct SyncBatch {
     GArray *uids;
     GArray *told;
     bool flooded;
+    uint64_t last_number, next_number;
+    uint32_t reached;
 };
 
 SyncBatch *imap_sync_batch_new_for(const MailSyncSink *sink, gpointer data)
@@ -73,8 +78,20 @@ void imap_sync_batch_reset(SyncBatch *batch, uint32_t first_new)
     drop_messages(batch);
     batch->first_new = first_new;
     batch->flooded = false;
+    batch->next_number = 0;
+    batch->reached = 0;
     g_array_set_size(batch->uids, 0);
     g_array_set_size(batch->told, 0);
+}
+
+void imap_sync_batch_follow(SyncBatch *batch)
+{
+    batch->next_number = 1;
+}
+
+void imap_sync_batch_unfollow(SyncBatch *batch)
+{
+    batch->next_number = 0;
 }
 
 /* --- UIDs ------------------------------------------------------------------------------------ */
@@ -125,6 +142,21 @@ static void hand_on(SyncBatch *batch)
         batch->sink->messages(batch->data, (const MailMessage *)(void *)batch->messages->data,
                               batch->messages->len);
     drop_messages(batch);
+    if (batch->reached && batch->next_number)
+        batch->sink->reached(batch->data, batch->reached);
+}
+
+/* The last message is among those that are handed on. */
+static void follow_last(SyncBatch *batch)
+{
+    if (!batch->next_number || batch->last_number != batch->next_number)
+        return;
+    if (batch->last.uid <= batch->reached) {
+        imap_sync_batch_unfollow(batch);
+        return;
+    }
+    batch->next_number++;
+    batch->reached = batch->last.uid;
 }
 
 /* The answers have gone on to another message. */
@@ -139,6 +171,7 @@ static void end_last(SyncBatch *batch)
         batch->flags_bytes += last->flags ? strlen(last->flags) : 0;
         g_ptr_array_add(batch->flags, g_steal_pointer(&batch->last_flags));
         g_array_append_val(batch->messages, *last);
+        follow_last(batch);
     }
     drop_last(batch);
     if (batch->messages->len >= BATCH || batch->flags_bytes >= BATCH_BYTES)
@@ -184,6 +217,7 @@ bool imap_sync_batch_take(SyncBatch *batch, const ImapResponse *response)
         if (!add_uid(batch, batch->uids, (uint32_t)number))
             return true;
         batch->last.uid = (uint32_t)number;
+        batch->last_number = response->number;
     }
     for (size_t i = 0; i + 1 < n; i += 2)
         take_item(batch, imap_value_item(items, i), imap_value_item(items, i + 1));

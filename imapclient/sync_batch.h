@@ -18,6 +18,13 @@ SyncBatch *imap_sync_batch_new_for(const MailSyncSink *sink, gpointer data);
 void imap_sync_batch_free(SyncBatch *batch);
 /* Forgets all, also what was not handed on yet; new messages are those from UID first_new on. */
 void imap_sync_batch_reset(SyncBatch *batch, uint32_t first_new);
+/*
+ * All messages were asked for. UIDs ascend with the sequence numbers (RFC 9051 section 2.3.1.1), so
+ * that as long as the answers come without a gap in these, the sink is told what was reached.
+ */
+void imap_sync_batch_follow(SyncBatch *batch);
+/* Sequence numbers are no longer those that they were: nothing more is reached. */
+void imap_sync_batch_unfollow(SyncBatch *batch);
 
 /* Takes a FETCH answer; false where it has no UID. What is beyond the bound is dropped. */
 bool imap_sync_batch_take(SyncBatch *batch, const ImapResponse *response);

@@ -67,6 +67,9 @@ typedef struct {
     int failure[FAKE_KINDS];       /* errno; 0: none */
     unsigned failures[FAKE_KINDS]; /* so many */
     unsigned good[FAKE_KINDS];     /* so many succeed before */
+    bool flags_later;              /* leaves flags out where it may */
+    uint32_t listed_to;            /* first listings pause behind this UID; 0: they don't */
+    int broken_listing;            /* errno: a first listing that paused goes on to this; 0: none */
     unsigned cut;                  /* so many fetches break off behind their first part */
     bool only_header;              /* TEXT is never answered */
     bool only_text;                /* HEADER is never answered */

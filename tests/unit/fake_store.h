@@ -27,6 +27,8 @@ typedef struct {
     uint32_t uidvalidity;
     uint32_t *uids;
     size_t n_uids;
+    uint32_t told; /* the last message's UID, of a first listing */
+    bool begun;
     MailRange *ranges;
     size_t n_ranges;
     uint64_t limit;
@@ -84,18 +86,58 @@ static GError *fake_run_list(FakeOp *op)
     return NULL;
 }
 
+static void fake_tell_message(const FakeOp *op, const FakeMessage *message)
+{
+    MailMessage told = {.uid = message->uid,
+                        .has = MAIL_HAS_SIZE | MAIL_HAS_DATE | MAIL_HAS_FLAGS,
+                        .size = message->claimed,
+                        .date = message->date,
+                        .flags = message->flags};
+    op->sync_sink->messages(op->data, &told, 1);
+}
+
 static void fake_tell_messages(const FakeOp *op, const FakeFolder *folder, uint64_t since)
 {
     for (guint i = 0; i < folder->messages->len; i++) {
         const FakeMessage *message = folder->messages->pdata[i];
-        MailMessage told = {.uid = message->uid,
-                            .has = MAIL_HAS_SIZE | MAIL_HAS_DATE | MAIL_HAS_FLAGS,
-                            .size = message->claimed,
-                            .date = message->date,
-                            .flags = message->flags};
         if (message->modseq > since)
-            op->sync_sink->messages(op->data, &told, 1);
+            fake_tell_message(op, message);
     }
+}
+
+static bool fake_is_first(const FakeOp *op, const FakeFolder *folder)
+{
+    return op->known.uidvalidity != folder->uidvalidity || !op->known.uidnext;
+}
+
+/* Tells of a first listing what is new, in ascending order, up to a UID. */
+static void fake_tell_first(FakeOp *op, const FakeFolder *folder, uint32_t last)
+{
+    if (!op->begun && op->known.uidvalidity != folder->uidvalidity)
+        op->sync_sink->reset(op->data, folder->uidvalidity);
+    op->begun = true;
+    for (guint i = 0; i < folder->messages->len; i++) {
+        const FakeMessage *message = folder->messages->pdata[i];
+        if (message->uid <= op->told || message->uid > last)
+            continue;
+        fake_tell_message(op, message);
+        op->told = message->uid;
+        op->sync_sink->reached(op->data, op->told);
+    }
+}
+
+/* True: it pauses. *error is set where it breaks off. */
+static bool fake_pauses(FakeOp *op, GError **error)
+{
+    FakeServer *server = op->store->server;
+    const FakeFolder *folder = op->kind == FAKE_SYNC ? fake_find(server, op->folder) : NULL;
+    if (!folder || !fake_is_first(op, folder))
+        return false;
+    if (server->listed_to)
+        fake_tell_first(op, folder, server->listed_to);
+    else if (op->begun && server->broken_listing)
+        *error = g_error_new(MAIL_ERROR, server->broken_listing, "the listing broke off");
+    return server->listed_to > 0;
 }
 
 static void fake_tell_present(const FakeOp *op, const FakeFolder *folder)
@@ -124,10 +166,16 @@ static GError *fake_run_sync(FakeOp *op)
         return g_error_new(MAIL_ERROR, ENOENT, "no folder \"%s\"", op->folder);
     MailFolderState state = {folder->uidvalidity, folder->uidnext,
                              server->condstore ? folder->modseq : 0,
-                             folder->messages->len + (unsigned)folder->miscount};
-    if (op->known.uidvalidity != folder->uidvalidity) {
-        op->sync_sink->reset(op->data, folder->uidvalidity);
-        fake_tell_messages(op, folder, 0);
+                             folder->messages->len + (unsigned)folder->miscount, false};
+    if (fake_is_first(op, folder)) {
+        fake_tell_first(op, folder, UINT32_MAX);
+        if (op->known.uidvalidity == folder->uidvalidity) {
+            server->compared++;
+            fake_tell_present(op, folder);
+        }
+    } else if (server->flags_later && op->known.flags_later) {
+        fake_tell_messages(op, folder, op->known.uidnext);
+        state.flags_later = true;
     } else if (server->condstore && op->known.modseq) {
         fake_tell_changes(op, folder);
     } else {
@@ -233,7 +281,12 @@ static gboolean fake_run(gpointer data)
         fake_unlock(server);
         return G_SOURCE_CONTINUE;
     }
-    error = fake_failure(op);
+    if (!op->begun)
+        error = fake_failure(op);
+    if (!error && fake_pauses(op, &error)) {
+        fake_unlock(server);
+        return G_SOURCE_CONTINUE;
+    }
     if (!error && op->kind == FAKE_LIST)
         error = fake_run_list(op);
     else if (!error && op->kind == FAKE_SYNC)

@@ -51,6 +51,7 @@ typedef struct {
     unsigned done;
     bool failed;
     bool cancelled;
+    uint32_t reached; /* by a sync */
 } Act;
 
 struct Bed {
@@ -191,6 +192,17 @@ static inline void act_messages(gpointer data, const MailMessage *messages, size
     }
 }
 
+/* Only what has been told of can have been reached; how far is not told, but left to `play`. */
+static inline void act_reached(gpointer data, uint32_t uid)
+{
+    Act *act = data;
+    g_autofree char *told = g_strdup_printf("message %u ", uid);
+
+    assert_true(uid >= act->reached);
+    assert_non_null(strstr(act->log->str, told));
+    act->reached = uid;
+}
+
 static inline void act_vanished(gpointer data, const MailUidRange *ranges, size_t n)
 {
     g_autoptr(GString) text = g_string_new(NULL);
@@ -212,12 +224,13 @@ static inline void act_present(gpointer data, const uint32_t *uids, size_t n)
 
 static inline void act_state(gpointer data, const MailFolderState *state)
 {
-    act_tell(data, "state %u uidnext %u modseq %" G_GUINT64_FORMAT " count %u", state->uidvalidity,
-             state->uidnext, (guint64)state->modseq, state->count);
+    act_tell(data, "state %u uidnext %u modseq %" G_GUINT64_FORMAT " count %u%s",
+             state->uidvalidity, state->uidnext, (guint64)state->modseq, state->count,
+             state->flags_later ? " flags later" : "");
 }
 
-static const MailSyncSink act_sync_sink = {act_reset, act_messages, act_vanished, act_present,
-                                           act_state};
+static const MailSyncSink act_sync_sink = {act_reset,    act_messages, act_reached,
+                                           act_vanished, act_present,  act_state};
 
 static inline Act *act_sync(Bed *bed, const char *folder, MailFolderState known)
 {

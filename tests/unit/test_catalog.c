@@ -183,7 +183,7 @@ static void test_state(void **state)
     uint32_t folder = put_folder(*state, "INBOX");
     assert_int_equal(catalog_reset_folder(*state, folder, 7), folder);
     put(*state, folder, 1, 1, "");
-    catalog_put_state(*state, folder, &(MailFolderState){7, 2, 9, 1234});
+    catalog_put_state(*state, folder, &(MailFolderState){7, 2, 9, 1234, false});
     g_auto(CatalogFolder) copy = {0};
     assert_true(catalog_folder(*state, folder, &copy));
     assert_true(copy.listed);
@@ -197,7 +197,7 @@ static void test_reset_gives_a_new_id(void **state)
     uint32_t folder = put_folder(*state, "INBOX");
     catalog_reset_folder(*state, folder, 7);
     put(*state, folder, 1, 1, "");
-    catalog_put_state(*state, folder, &(MailFolderState){7, 2, 9, 1});
+    catalog_put_state(*state, folder, &(MailFolderState){7, 2, 9, 1, false});
     assert_int_equal(catalog_reset_folder(*state, folder, 7), folder);
     assert_int_equal(catalog_reset_folder(*state, folder, 0), folder);
     get(*state, folder, 1);

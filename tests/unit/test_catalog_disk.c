@@ -41,7 +41,7 @@ static void assert_range(Catalog *catalog, uint32_t folder, uint32_t first, uint
 
 static void put_state(Catalog *catalog, uint32_t folder, uint32_t uidnext, uint64_t modseq)
 {
-    catalog_put_state(catalog, folder, &(MailFolderState){VALIDITY, uidnext, modseq, 0});
+    catalog_put_state(catalog, folder, &(MailFolderState){VALIDITY, uidnext, modseq, 0, false});
 }
 
 static CatalogFolder get_folder(Catalog *catalog, uint32_t folder)
@@ -285,7 +285,7 @@ static void test_two_reset(void **state)
     flush(other);
     assert_int_equal(catalog_reset_folder(other, folder, 8), fresh);
     put_range(other, fresh, 1, 4);
-    catalog_put_state(other, fresh, &(MailFolderState){8, 6, 1, 4});
+    catalog_put_state(other, fresh, &(MailFolderState){8, 6, 1, 4, false});
     flush(other);
     Catalog *after = catalog_open(*state);
     g_auto(CatalogFolder) copy = get_folder(after, fresh);

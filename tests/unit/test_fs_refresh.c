@@ -72,7 +72,7 @@ static void test_stale_asks_again(void **state)
     uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
     assert_false(refresh_is_fresh(scene.fs->mount.refresher, 0));
     for (unsigned i = 1; i <= 3; i++) {
-        assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+        assert_int_equal(fs_list_first(scene.fs, inbox), 0);
         assert_int_equal(fake_started(scene.server, FAKE_SYNC), i);
         fake_add(scene.server, scene.inbox, i, 10, 10);
     }
@@ -90,7 +90,7 @@ static void test_changes_alone(void **state)
     fake_add(scene.server, scene.inbox, 1, 10, 10);
     fake_add(scene.server, scene.inbox, 2, 10, 10);
     uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
-    assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+    assert_int_equal(fs_list_first(scene.fs, inbox), 0);
     fake_remove(scene.server, scene.inbox, 1);
     fake_add(scene.server, scene.inbox, 3, 10, 10);
     assert_int_equal(fs_opendir(scene.fs, inbox), 0);
@@ -108,7 +108,7 @@ static void test_offline_shows_what_is_known(void **state)
     Scene scene = scene_never_fresh(state);
     fake_add(scene.server, scene.inbox, 1, 10, 10);
     uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
-    assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+    assert_int_equal(fs_list_first(scene.fs, inbox), 0);
     g_autofree char *expected = g_strdup_printf("%s ", name_of(1));
     for (size_t i = 0; i < G_N_ELEMENTS(codes); i++) {
         fake_fail(scene.server, FAKE_SYNC, codes[i], 1);
@@ -182,7 +182,7 @@ static void test_offline_and_never_listed(void **state)
     fake_fail(scene.server, FAKE_SYNC, ETIMEDOUT, 2);
     assert_int_equal(fs_opendir(scene.fs, inbox), ETIMEDOUT);
     assert_int_equal(lookup(&scene, inbox, name_of(1)), ETIMEDOUT);
-    assert_int_equal(fs_opendir(scene.fs, inbox), 0); /* a failure is not remembered */
+    assert_int_equal(fs_list_first(scene.fs, inbox), 0); /* a failure is not remembered */
     assert_int_equal(fake_started(scene.server, FAKE_SYNC), 3);
     scene_end(&scene);
 }
@@ -194,7 +194,7 @@ static void test_another_uidvalidity(void **state)
     struct fuse_entry_out entry;
     fake_add(scene.server, scene.inbox, 1, 100, 100);
     uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
-    assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+    assert_int_equal(fs_list_first(scene.fs, inbox), 0);
     uint64_t message = fs_message(scene.fs, "INBOX", 1);
     assert_int_equal(fs_open(scene.fs, message), 0);
     uint32_t old = inode_of(inbox).folder;
@@ -226,7 +226,7 @@ static void test_another_uidvalidity_for_many(void **state)
     Scene scene = scene_never_fresh(state);
     uint64_t unique[5];
     uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
-    assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+    assert_int_equal(fs_list_first(scene.fs, inbox), 0);
     fake_remake(scene.server, scene.inbox, 200);
     fake_hold(scene.server, true);
     for (size_t i = 0; i < G_N_ELEMENTS(unique); i++)
@@ -259,7 +259,7 @@ static void test_count_differs(void **state)
     for (uint32_t uid = 1; uid <= 3; uid++)
         fake_add(scene.server, scene.inbox, uid, 10, 10);
     uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
-    assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+    assert_int_equal(fs_list_first(scene.fs, inbox), 0);
     assert_int_equal(fake_started(scene.server, FAKE_SYNC), 1);
 
     /* One vanishes, and the server forgets to say so. */
@@ -287,7 +287,7 @@ static void test_vanished_drops_content(void **state)
     for (uint32_t uid = 1; uid <= 4; uid++)
         fake_add(scene.server, scene.inbox, uid, 100, 100);
     uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
-    assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+    assert_int_equal(fs_list_first(scene.fs, inbox), 0);
     uint32_t folder = inode_of(inbox).folder;
     for (uint32_t uid = 1; uid <= 4; uid++)
         assert_int_equal(fs_open(scene.fs, fs_message(scene.fs, "INBOX", uid)), 0);
@@ -350,7 +350,7 @@ static void test_the_kernel_is_told(void **state)
     for (uint32_t uid = 1; uid <= 1500; uid++)
         fake_add(scene.server, scene.inbox, uid, 10, 10);
     uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
-    assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+    assert_int_equal(fs_list_first(scene.fs, inbox), 0);
     await_note_of(scene.fs, 99);
     assert_int_equal(count_notes(scene.fs, FUSE_NOTIFY_DELETE), 0);
     fake_lock(scene.server);

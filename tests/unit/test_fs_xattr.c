@@ -116,6 +116,81 @@ static void test_list(void **state)
     scene_end(&scene);
 }
 
+static void set_flags(Scene *scene, uint32_t uid, const char *flags)
+{
+    fake_lock(scene->server);
+    for (guint i = 0; i < scene->inbox->messages->len; i++) {
+        FakeMessage *message = scene->inbox->messages->pdata[i];
+        if (message->uid != uid)
+            continue;
+        g_free(message->flags);
+        message->flags = g_strdup(flags);
+    }
+    fake_unlock(scene->server);
+}
+
+/* Flags that a look left out are asked for as soon as somebody wants them, and only then. */
+static void test_flags_later(void **state)
+{
+    Scene scene = scene_new();
+    fake_add(scene.server, scene.inbox, 1, 300, 700);
+    scene.server->flags_later = true;
+    uint64_t inbox = scene_mount(&scene, state);
+    uint64_t ino = fs_message(scene.fs, "INBOX", 1);
+    set_flags(&scene, 1, "\\Flagged");
+    /* The first listing told them. */
+    assert_value(scene.fs, ino, "user.mail.uid", "1");
+    fake_assert_idle(scene.server);
+    refresh_stale(scene.fs->mount.refresher, inode_of(inbox).folder);
+    assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+    assert_int_equal(fake_started(scene.server, FAKE_SYNC), 1);
+    assert_value(scene.fs, ino, "user.mail.uid", "1");
+    assert_int_equal(fake_started(scene.server, FAKE_SYNC), 1);
+    assert_value(scene.fs, ino, "user.mail.flags", "\\Flagged");
+    assert_int_equal(fake_started(scene.server, FAKE_SYNC), 2);
+    assert_value(scene.fs, ino, "user.mail.flags", "\\Flagged");
+    assert_int_equal(fake_started(scene.server, FAKE_SYNC), 2);
+    scene_end(&scene);
+}
+
+/* One asks while a look without flags is under way; and while the network is away. */
+static void test_flags_later_in_trouble(void **state)
+{
+    Scene scene = scene_new();
+    size_t size;
+    fake_add(scene.server, scene.inbox, 1, 300, 700);
+    scene.server->flags_later = true;
+    uint64_t inbox = scene_mount(&scene, state);
+    uint64_t ino = fs_message(scene.fs, "INBOX", 1);
+    set_flags(&scene, 1, "\\Flagged");
+    refresh_stale(scene.fs->mount.refresher, inode_of(inbox).folder);
+    assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+    refresh_stale(scene.fs->mount.refresher, inode_of(inbox).folder);
+    fake_hold(scene.server, true);
+    uint64_t opening = fs_send_open(scene.fs, FUSE_OPENDIR, inbox, O_RDONLY);
+    fs_settle(scene.fs);
+    uint64_t asking = ask(scene.fs, ino, "user.mail.flags", 100);
+    fs_settle(scene.fs);
+    assert_false(fs_is_replied(scene.fs, asking));
+    fake_hold(scene.server, false);
+    assert_int_equal(fs_error(scene.fs, opening), 0);
+    assert_int_equal(fs_error(scene.fs, asking), 0);
+    assert_value(scene.fs, ino, "user.mail.flags", "\\Flagged");
+    /* What is known has to do. */
+    set_flags(&scene, 1, "\\Seen");
+    refresh_stale(scene.fs->mount.refresher, inode_of(inbox).folder);
+    assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+    fake_fail(scene.server, FAKE_SYNC, ETIMEDOUT, 2);
+    asking = ask(scene.fs, ino, "user.mail.flags", 100);
+    const void *value = fs_body(scene.fs, asking, &size);
+    assert_int_equal(size, strlen("\\Flagged"));
+    assert_memory_equal(value, "\\Flagged", size);
+    fake_fail(scene.server, FAKE_SYNC, EACCES, 1);
+    assert_int_equal(fs_error(scene.fs, ask(scene.fs, ino, "user.mail.flags", 100)), EACCES);
+    assert_value(scene.fs, ino, "user.mail.flags", "\\Seen");
+    scene_end(&scene);
+}
+
 static void test_folder(void **state)
 {
     Scene scene = scene_new();
@@ -132,6 +207,8 @@ int main(void)
         TEST_IN_DIRECTORY(test_message),
         TEST_IN_DIRECTORY(test_what_is_not_there),
         TEST_IN_DIRECTORY(test_list),
+        TEST_IN_DIRECTORY(test_flags_later),
+        TEST_IN_DIRECTORY(test_flags_later_in_trouble),
         TEST_IN_DIRECTORY(test_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

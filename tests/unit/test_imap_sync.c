@@ -261,6 +261,80 @@ static void test_compare(void **state)
     scene_run(&one_new);
 }
 
+static void play_later(Bed *bed)
+{
+    act_sync(
+        bed, "INBOX",
+        (MailFolderState){.uidvalidity = 7, .uidnext = 900, .count = 500, .flags_later = true});
+}
+
+/* Of a large folder, all flags are not told where they may come later. */
+static void test_flags_later(void **state)
+{
+    (void)state;
+    static const Scene as_it_was = {
+        .scripts = {{PREAUTH("IMAP4rev1"), EXAMINED("500", "900")}},
+        .play = play_later,
+        .told = {{"state 7 uidnext 900 modseq 0 count 500 flags later\nok\n"}},
+    };
+    static const Scene one_new = {
+        .scripts = {{PREAUTH("IMAP4rev1"), EXAMINED("501", "902"),
+                     "C: A2 UID FETCH 900:* (FLAGS INTERNALDATE RFC822.SIZE)\n", NEW("501", "901"),
+                     "S: A2 OK done\n"}},
+        .play = play_later,
+        .told = {{TOLD_NEW("901"), "state 7 uidnext 902 modseq 0 count 501 flags later\nok\n"}},
+    };
+    static const Scene some_gone = {
+        .scripts = {{PREAUTH("IMAP4rev1 ESEARCH"), EXAMINED("499", "900"),
+                     "C: A2 UID SEARCH RETURN (ALL) ALL\n"
+                     "S: * ESEARCH (TAG \"A2\") UID ALL 2:4\n"
+                     "S: A2 OK done\n"}},
+        .play = play_later,
+        .told = {{"present 2 3 4\nstate 7 uidnext 900 modseq 0 count 499 flags later\nok\n"}},
+    };
+    /* Those that would be few, and those of a server that will tell changes from now on. */
+    static const Scene small = {
+        .scripts = {{PREAUTH("IMAP4rev1"), EXAMINED("400", "900"),
+                     "C: A2 UID FETCH 1:899 (FLAGS)\n"
+                     "S: * 1 FETCH (UID 1 FLAGS ())\n"
+                     "S: A2 OK done\n"}},
+        .play = play_later,
+        .told = {{"message 1 flags .\npresent 1\nstate 7 uidnext 900 modseq 0 count 400\nok\n"}},
+    };
+    static const Scene condstore = {
+        .scripts =
+            {{PREAUTH("IMAP4rev1 CONDSTORE"),
+              "C: A1 EXAMINE INBOX (CONDSTORE)\n" SELECTED(
+                  "500",
+                  "900") "S: * OK [HIGHESTMODSEQ 5] highest\n" OPENED("A1") "C: A2 UID FETCH 1:899 "
+                                                                            "(FLAGS)\n"
+                                                                            "S: * 1 FETCH (UID 1 "
+                                                                            "FLAGS ())\n"
+                                                                            "S: A2 OK done\n"}},
+        .play = play_later,
+        .told = {{"message 1 flags .\npresent 1\nstate 7 uidnext 900 modseq 5 count 500\nok\n"}},
+    };
+    static const Scene without_uidnext = {
+        .scripts = {{PREAUTH("IMAP4rev1"),
+                     "C: A1 EXAMINE INBOX\n"
+                     "S: * 500 EXISTS\n"
+                     "S: * OK [UIDVALIDITY 7] valid\n" OPENED(
+                         "A1") "C: A2 UID FETCH 1:899 (FLAGS)\n"
+                               "C: A3 UID FETCH 900:* (FLAGS INTERNALDATE RFC822.SIZE)\n"
+                               "S: * 1 FETCH (UID 1 FLAGS ())\n"
+                               "S: A2 OK done\n"
+                               "S: A3 OK done\n"}},
+        .play = play_later,
+        .told = {{"message 1 flags .\npresent 1\nstate 7 uidnext 2 modseq 0 count 500\nok\n"}},
+    };
+    scene_run(&as_it_was);
+    scene_run(&one_new);
+    scene_run(&some_gone);
+    scene_run(&small);
+    scene_run(&condstore);
+    scene_run(&without_uidnext);
+}
+
 static void test_other_uidvalidity(void **state)
 {
     (void)state;
@@ -354,8 +428,9 @@ int main(void)
         cmocka_unit_test(test_hostile_uids),        cmocka_unit_test(test_new_while_listing),
         cmocka_unit_test(test_listing_refused),     cmocka_unit_test(test_without_uidnext),
         cmocka_unit_test(test_without_uidvalidity), cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_other_uidvalidity),   cmocka_unit_test(test_lower_uidnext),
-        cmocka_unit_test(test_flags_without_end),   cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_flags_later),         cmocka_unit_test(test_other_uidvalidity),
+        cmocka_unit_test(test_lower_uidnext),       cmocka_unit_test(test_flags_without_end),
+        cmocka_unit_test(test_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }

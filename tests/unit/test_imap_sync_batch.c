@@ -46,7 +46,15 @@ static void take_present(gpointer data, const uint32_t *uids, size_t n)
     g_string_append_c(bench->told, ';');
 }
 
-static const MailSyncSink sink = {.messages = take_messages, .present = take_present};
+static void take_reached(gpointer data, uint32_t uid)
+{
+    Bench *bench = data;
+
+    g_string_append_printf(bench->told, "reached %u;", uid);
+}
+
+static const MailSyncSink sink = {
+    .messages = take_messages, .reached = take_reached, .present = take_present};
 
 static void begin(Bench *bench, uint32_t first_new)
 {
@@ -231,6 +239,67 @@ static void test_reset_forgets(void **state)
     end(&bench);
 }
 
+/* What was reached is told as long as nothing can come that is below. */
+static void test_reached(void **state)
+{
+    static const struct {
+        const char *answers, *told;
+    } cases[] = {
+        {"* 1 FETCH (UID 3 RFC822.SIZE 1)\n* 2 FETCH (UID 7 RFC822.SIZE 1)\n",
+         "3 size;7 size;reached 7;"},
+        /* Parts of a message, and what somebody did to one that was told. */
+        {"* 1 FETCH (UID 3 FLAGS ())\n* 1 FETCH (UID 3 RFC822.SIZE 1)\n"
+         "* 2 FETCH (UID 7 RFC822.SIZE 1)\n* 1 FETCH (UID 3 RFC822.SIZE 1)\n",
+         "3 size ;7 size;3 size;reached 7;"},
+        /* A gap in the sequence numbers: the rest may come yet. */
+        {"* 1 FETCH (UID 3 RFC822.SIZE 1)\n* 3 FETCH (UID 7 RFC822.SIZE 1)\n"
+         "* 4 FETCH (UID 9 RFC822.SIZE 1)\n",
+         "3 size;7 size;9 size;reached 3;"},
+        {"* 2 FETCH (UID 7 RFC822.SIZE 1)\n* 1 FETCH (UID 3 RFC822.SIZE 1)\n",
+         "7 size;3 size;reached 3;"},
+        {"* 3 FETCH (UID 9 RFC822.SIZE 1)\n* 2 FETCH (UID 7 RFC822.SIZE 1)\n", "9 size;7 size;"},
+        /* One that is not told: it is asked for again. */
+        {"* 1 FETCH (UID 3 FLAGS ())\n* 2 FETCH (UID 7 RFC822.SIZE 1)\n", "7 size;"},
+        /* Against the RFC: nothing is sure any more. */
+        {"* 1 FETCH (UID 7 RFC822.SIZE 1)\n* 2 FETCH (UID 3 RFC822.SIZE 1)\n"
+         "* 3 FETCH (UID 9 RFC822.SIZE 1)\n",
+         "7 size;3 size;9 size;"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Bench bench;
+        begin(&bench, 1);
+        imap_sync_batch_follow(bench.batch);
+        feed(&bench, cases[i].answers);
+        imap_sync_batch_flush(bench.batch);
+        assert_string_equal(bench.told->str, cases[i].told);
+        end(&bench);
+    }
+}
+
+/* Nobody follows, or not any more. */
+static void test_not_reached(void **state)
+{
+    static const char answers[] = "* 1 FETCH (UID 3 RFC822.SIZE 1)\n";
+    Bench bench;
+
+    (void)state;
+    begin(&bench, 1);
+    feed(&bench, answers);
+    imap_sync_batch_flush(bench.batch);
+    imap_sync_batch_follow(bench.batch);
+    imap_sync_batch_unfollow(bench.batch);
+    feed(&bench, answers);
+    imap_sync_batch_flush(bench.batch);
+    imap_sync_batch_follow(bench.batch);
+    imap_sync_batch_reset(bench.batch, 1);
+    feed(&bench, answers);
+    imap_sync_batch_flush(bench.batch);
+    assert_string_equal(bench.told->str, "3 size;3 size;3 size;");
+    end(&bench);
+}
+
 static void test_told_in_batches(void **state)
 {
     enum { MESSAGES = 10000 };
@@ -305,6 +374,8 @@ int main(void)
         cmocka_unit_test(test_present),
         cmocka_unit_test(test_present_beyond_belief),
         cmocka_unit_test(test_reset_forgets),
+        cmocka_unit_test(test_reached),
+        cmocka_unit_test(test_not_reached),
         cmocka_unit_test(test_told_in_batches),
         cmocka_unit_test(test_enormous_flags),
         cmocka_unit_test(test_floods),

@@ -137,6 +137,54 @@ static void test_search_results(void **state)
     scene_run(&no_result);
 }
 
+static void play_large(Bed *bed)
+{
+    act_sync(bed, "INBOX",
+             (MailFolderState){.uidvalidity = 7, .uidnext = 200001, .modseq = 40, .count = 60000});
+}
+
+/* A result is one line: the UIDs of a large folder are searched in parts, at once. */
+static void test_search_in_parts(void **state)
+{
+    (void)state;
+    static const Scene parts = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE ESEARCH"), CONDSTORE("59999", "200001", "40"),
+                     "C: A2 UID SEARCH RETURN (ALL) UID 1:150000\n"
+                     "C: A3 UID SEARCH RETURN (ALL) UID 150001:200000\n"
+                     "S: * ESEARCH (TAG \"A2\") UID ALL 1:2\n"
+                     "S: A2 OK done\n"
+                     "S: * ESEARCH (TAG \"A3\") UID ALL 150007\n"
+                     "S: A3 OK done\n"}},
+        .play = play_large,
+        .told = {{"present 1 2 150007\nstate 7 uidnext 200001 modseq 40 count 59999\nok\n"}},
+    };
+    static const Scene one_is_missing = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE ESEARCH"), CONDSTORE("59999", "200001", "40"),
+                     "C: A2 UID SEARCH RETURN (ALL) UID 1:150000\n"
+                     "C: A3 UID SEARCH RETURN (ALL) UID 150001:200000\n"
+                     "S: * ESEARCH (TAG \"A2\") UID ALL 1:2\n"
+                     "S: A2 OK done\n"
+                     "S: A3 OK done\n"}},
+        .play = play_large,
+        .told = {{"error EPROTO\n"}},
+        .says = "search",
+    };
+    /* They lie too far apart. */
+    static const Scene sparse = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE ESEARCH"), CONDSTORE("59999", "4000000000", "40"),
+                     "C: A2 UID FETCH 200001:* (FLAGS INTERNALDATE RFC822.SIZE)\n"
+                     "S: A2 OK done\n"
+                     "C: A3 UID FETCH 1:* (UID)\n"
+                     "S: * 1 FETCH (UID 5)\n"
+                     "S: A3 OK done\n"}},
+        .play = play_large,
+        .told = {{"present 5\nstate 7 uidnext 4000000000 modseq 40 count 59999\nok\n"}},
+    };
+    scene_run(&parts);
+    scene_run(&one_is_missing);
+    scene_run(&sparse);
+}
+
 /* The mailbox has no mod-sequences, or lower ones than it had. */
 static void test_condstore_not_here(void **state)
 {

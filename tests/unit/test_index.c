@@ -58,7 +58,7 @@ static void put_folder(Index *index, uint32_t id, const char *name, uint32_t uid
                                   .delimiter = '/',
                                   .attributes = 4,
                                   .listed = true,
-                                  .state = {7, uidnext, 99, 0}};
+                                  .state = {7, uidnext, 99, 0, false}};
     assert_true(index_put_folder(index, &folder, (IndexSum){2, 1234}, false));
 }
 
@@ -148,8 +148,8 @@ static void test_two_agree_on_ids(void **state)
     assert_int_equal(claim(one, "x", 0, true), changed);
     /* One that has not noticed can't write the old state. */
     g_autofree char *name = g_strdup("x");
-    const CatalogFolder old = {.id = id, .name = name, .state = {7, 5, 5, 0}};
-    const CatalogFolder other_name = {.id = changed, .name = name, .state = {9, 5, 5, 0}};
+    const CatalogFolder old = {.id = id, .name = name, .state = {7, 5, 5, 0, false}};
+    const CatalogFolder other_name = {.id = changed, .name = name, .state = {9, 5, 5, 0, false}};
     assert_true(index_begin(other));
     assert_false(index_put_folder(other, &old, (IndexSum){0, 0}, false));
     assert_false(index_put_folder(other, &old, (IndexSum){0, 0}, true));

@@ -1,0 +1,92 @@
+#include "look.h"
+
+#include "dircache.h"
+#include "inode.h"
+
+static void found_folder(gpointer data, const MailFolderInfo *info)
+{
+    Refresher *refresher = data;
+    CatalogFolder folder = {
+        .id = catalog_put_folder(refresher->mount->catalog, info),
+        .name = g_strdup(info->name),
+        .delimiter = info->delimiter,
+        .attributes = info->attributes,
+    };
+
+    g_array_append_val(refresher->listed, folder);
+}
+
+static uint32_t make_parent(gpointer data, const MailFolderInfo *info)
+{
+    Mount *mount = data;
+
+    return catalog_put_folder(mount->catalog, info);
+}
+
+static void drop_folders(Mount *mount, const GArray *gone)
+{
+    for (guint i = 0; i < gone->len; i++) {
+        const TreeNode *node = &g_array_index(gone, TreeNode, i);
+        catalog_drop_folder(mount->catalog, node->id);
+        content_drop_folder(mount->content, node->id);
+        notify_entry(mount->notifier, mount_folder_ino(mount, node->parent), node->name);
+    }
+}
+
+static bool plant_tree(Refresher *refresher, GError **error)
+{
+    Mount *mount = refresher->mount;
+    g_autoptr(GArray) gone = NULL;
+    uint64_t version = tree_version(mount->tree);
+
+    if (!tree_update(mount->tree, (const CatalogFolder *)(void *)refresher->listed->data,
+                     refresher->listed->len, mount->options->url.folder, make_parent, mount, &gone,
+                     error))
+        return false;
+    drop_folders(mount, gone);
+    if (tree_version(mount->tree) != version) {
+        dircache_all_changed(mount->directories);
+        notify_directory(mount->notifier, inode_number(INODE_ROOT, 0, 0));
+    }
+    refresh_set_fresh(refresher, 0);
+    return true;
+}
+
+static void list_done(gpointer data, const GError *error)
+{
+    Refresher *refresher = data;
+    g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+    MailDone done = refresher->list_done;
+
+    refresher->list_op = NULL;
+    refresher->list_done = NULL;
+    mount_note_quota(refresher->mount);
+    if (failure)
+        refresh_note_failure(refresher, failure);
+    else
+        plant_tree(refresher, &failure);
+    g_clear_pointer(&refresher->listed, g_array_unref);
+    if (done)
+        done(refresher->list_data, failure);
+    else if (failure)
+        g_warning("the folders are shown as they were: %s", failure->message);
+    request_resume_all(&refresher->list_waiting, NULL);
+}
+
+void refresh_list(Refresher *refresher, MailDone done, gpointer data)
+{
+    refresher->list_done = done;
+    refresher->list_data = data;
+    if (refresher->list_op)
+        return;
+    refresher->listed = g_array_new(FALSE, FALSE, sizeof(CatalogFolder));
+    g_array_set_clear_func(refresher->listed, (GDestroyNotify)catalog_folder_clear);
+    refresher->list_op = mail_store_list(refresher->mount->store, found_folder, list_done,
+                                         refresher);
+}
+
+void refresh_list_soon(Refresher *refresher)
+{
+    if (!refresher->list_op && !refresh_is_fresh(refresher, 0))
+        refresh_list(refresher, NULL, NULL);
+}
