@@ -48,7 +48,7 @@ FORMATTED := $(SOURCES) $(HEADERS) $(TEST_SOURCES) $(TEST_HEADERS)
 E2E_TESTS := $(wildcard tests/e2e/test_*.py)
 FUZZERS := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 SCRIPTS := tests/check-layers tests/install-deps tests/demo/run .ci/run
-PYTHON := tests/dovecot tests/run tests/demo/mailbox $(wildcard tests/*.py tests/demo/*.py tests/e2e/*.py)
+PYTHON := tests/dovecot tests/run tests/bench/manyserver tests/demo/mailbox $(wildcard tests/*.py tests/demo/*.py tests/e2e/*.py)
 # What needs packages installs them first, then builds with all processors.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
