@@ -305,14 +305,18 @@ static bool directory_source(const Mount *mount, fuse_ino_t ino, uint32_t *sourc
     return true;
 }
 
+/* While a folder is being listed for the first time, the kernel keeps nothing of it. */
 static void reply_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
     const Mount *mount = mount_of(req);
+    uint32_t source;
+    bool in_step = !directory_source(mount, ino, &source) ||
+                   refresh_is_fresh(mount->refresher, source);
     DirCacheOpen opened = dircache_opened(mount->directories, ino);
 
     file->fh = opened.handle;
-    file->keep_cache = opened.use_kept;
-    file->cache_readdir = opened.keep;
+    file->keep_cache = in_step && opened.use_kept;
+    file->cache_readdir = in_step && opened.keep;
     if (fuse_reply_open(req, file) != 0) /* nobody will release it */
         dircache_closed(mount->directories, ino, opened.handle);
 }

@@ -59,6 +59,8 @@ struct Refresher {
 void refresh_set_fresh(Refresher *refresher, uint32_t folder);
 /* A look has failed. */
 void refresh_note_failure(Refresher *refresher, const GError *error);
+/* The server answers. */
+void refresh_note_reached(Refresher *refresher);
 /* Whether flags that changed were left out. */
 void refresh_set_behind(Refresher *refresher, uint32_t folder, bool behind);
 

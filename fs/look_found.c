@@ -46,6 +46,7 @@ static void note_opened(Look *look)
     if (!look->first || look->opened)
         return;
     look->opened = true;
+    refresh_note_reached(look->refresher);
     request_resume_all(&look->opening, NULL);
 }
 

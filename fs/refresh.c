@@ -118,6 +118,13 @@ static bool is_network_failure(const GError *error)
     }
 }
 
+void refresh_note_reached(Refresher *refresher)
+{
+    SCOPED_LOCK(&refresher->lock);
+
+    refresher->is_lost = false;
+}
+
 /* Of an EAGAIN the server itself has spoken, maybe of one folder alone. */
 void refresh_note_failure(Refresher *refresher, const GError *error)
 {

@@ -502,6 +502,16 @@ static void test_a_directory_is_kept_until_it_changes(void **state)
     fake_add(scene.server, scene.inbox, 1, 300, 700);
     scene.fs = fs_mount(scene.server, *state);
     uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
+    /* While it is listed for the first time nothing is kept. */
+    fake_hold(scene.server, true);
+    uint64_t first = fs_send_open(scene.fs, FUSE_OPENDIR, inbox, O_RDONLY | O_DIRECTORY);
+    fake_hold(scene.server, false);
+    assert_int_equal(fs_error(scene.fs, first), 0);
+    fs_message(scene.fs, "INBOX", 1);
+    while (!refresh_is_fresh(scene.fs->mount.refresher, inode_of(inbox).folder))
+        fs_settle(scene.fs);
+    close_directory(scene.fs, inbox,
+                    ((const struct fuse_open_out *)fs_body(scene.fs, first, &(size_t){0}))->fh);
     assert_int_equal(directory_flags(scene.fs, inbox), READ);
     assert_int_equal(directory_flags(scene.fs, inbox), KEPT);
     /* A look that finds nothing new, or other flags alone, changes nothing. */

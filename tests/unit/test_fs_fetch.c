@@ -320,7 +320,7 @@ static void test_vanishes_under_a_fetch(void **state)
         fake_add(scene.server, scene.inbox, 1, 300, texts[i]);
         scene.fs = fs_mount(scene.server, NULL);
         uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
-        assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+        assert_int_equal(fs_list_first(scene.fs, inbox), 0);
         uint64_t ino = fs_message(scene.fs, "INBOX", 1);
         fake_hold(scene.server, true);
         uint64_t open = fs_send_open(scene.fs, FUSE_OPEN, ino, O_RDONLY);
@@ -350,7 +350,7 @@ static void test_without_a_cache(void **state)
         scene.fs->options.cachesize = 0;
         fs_begin(scene.fs, on_disk ? *state : NULL);
         uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
-        assert_int_equal(fs_opendir(scene.fs, inbox), 0);
+        assert_int_equal(fs_list_first(scene.fs, inbox), 0);
         for (uint32_t uid = 1; uid <= 2; uid++) {
             uint64_t ino = fs_message(scene.fs, "INBOX", uid);
             uint64_t end = uid == 1 ? 1000 : 300 + 12 * MIB;

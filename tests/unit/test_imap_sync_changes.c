@@ -335,11 +335,17 @@ static void test_qresync_refused(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_condstore_nothing_changed), cmocka_unit_test(test_condstore_changes),
-        cmocka_unit_test(test_condstore_some_gone),       cmocka_unit_test(test_search_results),
-        cmocka_unit_test(test_condstore_not_here),        cmocka_unit_test(test_qresync),
-        cmocka_unit_test(test_qresync_changes),           cmocka_unit_test(test_qresync_in_doubt),
-        cmocka_unit_test(test_qresync_other_uidvalidity), cmocka_unit_test(test_qresync_refused),
+        cmocka_unit_test(test_condstore_nothing_changed),
+        cmocka_unit_test(test_condstore_changes),
+        cmocka_unit_test(test_condstore_some_gone),
+        cmocka_unit_test(test_search_results),
+        cmocka_unit_test(test_search_in_parts),
+        cmocka_unit_test(test_condstore_not_here),
+        cmocka_unit_test(test_qresync),
+        cmocka_unit_test(test_qresync_changes),
+        cmocka_unit_test(test_qresync_in_doubt),
+        cmocka_unit_test(test_qresync_other_uidvalidity),
+        cmocka_unit_test(test_qresync_refused),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }
