@@ -3,14 +3,20 @@
 #include "inode.h"
 #include "names.h"
 
+enum { LATE_MILLIS = 100 };
+
 /*
  * `can_open` is set before the first request. `opens` and `caught` are atomic, and only ever go
- * from 0 to 1: the kernel opens files by itself; a size was wrong since then.
+ * from 0 to 1: the kernel opens files by itself; a size was wrong since then. Requests wait in
+ * `later` and then in `late`, each for one tick of the timer, which is set while there are some;
+ * these are the engine thread's.
  */
 struct Trust {
     Mount *mount;
     bool can_open;
     gint opens, caught;
+    GQueue late, later; /* Request */
+    GSource *timer;
 };
 
 Trust *trust_new(Mount *mount)
@@ -18,11 +24,23 @@ Trust *trust_new(Mount *mount)
     Trust *trust = g_new0(Trust, 1);
 
     trust->mount = mount;
+    g_queue_init(&trust->late);
+    g_queue_init(&trust->later);
     return trust;
+}
+
+static void disarm(Trust *trust)
+{
+    if (trust->timer)
+        g_source_destroy(trust->timer);
+    g_clear_pointer(&trust->timer, g_source_unref);
 }
 
 void trust_free(Trust *trust)
 {
+    if (!trust)
+        return;
+    disarm(trust);
     g_free(trust);
 }
 
@@ -52,6 +70,11 @@ bool trust_skips_open(Trust *trust)
     return true;
 }
 
+bool trust_is_opened(Trust *trust)
+{
+    return g_atomic_int_get(&trust->opens);
+}
+
 bool trust_lasts(Trust *trust, const CatalogMessage *message)
 {
     if (message->proof & CATALOG_SIZE_PROVED)
@@ -72,6 +95,32 @@ void trust_describe(Trust *trust, GString *text)
         answer = g_atomic_int_get(&trust->caught) ? "no, but sizes are proved before they are shown"
                                                   : "no";
     g_string_append_printf(text, "open-requests: %s\n", answer);
+}
+
+/* --- reads behind the end ----------------------------------------------------------------------
+ */
+
+static gboolean tick(gpointer data)
+{
+    Trust *trust = data;
+
+    request_resume_all(&trust->late, NULL);
+    for (GList *link; (link = g_queue_pop_head_link(&trust->later));)
+        request_wait(link->data, &trust->late);
+    if (trust->late.head)
+        return G_SOURCE_CONTINUE;
+    disarm(trust);
+    return G_SOURCE_REMOVE;
+}
+
+void trust_wait(Trust *trust, Request *request)
+{
+    request_wait(request, &trust->later);
+    if (trust->timer)
+        return;
+    trust->timer = g_timeout_source_new(LATE_MILLIS);
+    g_source_set_callback(trust->timer, tick, trust, NULL);
+    g_source_attach(trust->timer, g_main_context_get_thread_default());
 }
 
 /* --- when it is caught ----------------------------------------------------------------------- */

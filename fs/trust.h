@@ -19,6 +19,8 @@
  *    - a smaller one: the answer ends early, by which the kernel corrects the size itself, unless
  *      it is told to forget the attributes meanwhile (it would take the answer for outdated, and
  *      show the reader NULs); so its name is forgotten instead, and with the next lookup the size.
+ *      A read ahead that begins behind the true end is answered late, after the one that has the
+ *      end in it: for the same reason, only the first of such answers counts.
  *    This is exact for whoever reads up to the end of file (cat, grep, cp). Who relies on the
  * st_size that he got before (tar, rsync, mmap) may have had a wrong one of this one message; hence
  *    TRUST_AFTER is far above what a server survives that is wrong about every fiftieth message.
@@ -34,7 +36,7 @@
  */
 #pragma once
 
-#include "mount.h"
+#include "request.h"
 
 /* A server that is wrong about every 50th message gets by with a chance of 0.6 %, one that is about
  * every 20th with 2 in a million. More would only cost some 40 us each, once in a cache's life. */
@@ -50,6 +52,8 @@ void trust_set_kernel(Trust *trust, bool can_open);
 
 /* An open() is to be answered with ENOSYS; true means that it will be. */
 bool trust_skips_open(Trust *trust);
+/* Whether it was so answered: the kernel opens files by itself. */
+bool trust_is_opened(Trust *trust);
 /* Whether the kernel may keep what it is told of the message's size. */
 bool trust_lasts(Trust *trust, const CatalogMessage *message);
 /* Whether fetch_prove must come before it is told. */
@@ -64,3 +68,5 @@ void trust_describe(Trust *trust, GString *text);
  * right, and before anybody who waits for the message is answered.
  */
 void trust_size_was_wrong(Trust *trust, uint64_t ino, uint64_t claimed, uint64_t size);
+/* The request, a read that begins behind the end of its message, is resumed a little later. */
+void trust_wait(Trust *trust, Request *request);
