@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,16 +52,25 @@ static G_NORETURN void wait_for_word(int fd, pid_t child)
         fprintf(stderr, "mount.pullmail: the daemon died before the mount worked (%s %d)\n",
                 WIFSIGNALED(status) ? "signal" : "status",
                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-        _exit(EXIT_FAILURE);
+        _exit(EXIT_MOUNT);
     }
     if (word->len > 1)
         fprintf(stderr, "%.*s\n", (int)word->len - 1, (const char *)word->data + 1);
     _exit(word->data[0]);
 }
 
+/* Until the mount works; the parent may have been ended before the kernel knew. */
+static void end_with_parent(pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        raise(SIGTERM);
+}
+
 Daemon *daemon_begin(bool foreground, GError **error)
 {
     Daemon *daemon = g_new0(Daemon, 1);
+    pid_t parent = getpid();
     int ends[2];
     pid_t child;
 
@@ -79,13 +90,14 @@ Daemon *daemon_begin(bool foreground, GError **error)
     close(ends[0]);
     daemon->word = ends[1];
     setsid();
+    end_with_parent(parent);
     return daemon;
 }
 
 static void say(Daemon *daemon, guint8 status, const char *line)
 {
     size_t length = strlen(line);
-    /* The parent may have been interrupted: then nobody listens, and that is fine. */
+    /* The parent may have been ended: then nobody listens. */
     ssize_t ignored = send(daemon->word, &status, 1, MSG_NOSIGNAL);
 
     if (length)
@@ -110,6 +122,7 @@ void daemon_ready(Daemon *daemon)
 {
     if (daemon->foreground)
         return;
+    prctl(PR_SET_PDEATHSIG, 0);
     say(daemon, EXIT_SUCCESS, "");
     let_go_of_terminal();
 }

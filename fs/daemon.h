@@ -9,11 +9,16 @@
 #include <glib.h>
 #include <stdbool.h>
 
+/* Exit statuses, as mount(8) has them. */
+enum { EXIT_USAGE = 1, EXIT_MOUNT = 32 };
+
 typedef struct Daemon Daemon;
 
 /*
  * In the background: forks. The parent waits here for the child's word, prints a failure as one
- * line, and exits with the status of that word; only the child returns, in a session of its own.
+ * line, and exits with the status of that word, or EXIT_MOUNT if the child dies without one; only
+ * the child returns, in a session of its own. Where the parent is ended while it waits, the child
+ * gets SIGTERM: what the user broke off is not mounted later.
  * In the foreground: returns at once.
  */
 Daemon *daemon_begin(bool foreground, GError **error);

@@ -24,9 +24,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Exit statuses, as mount(8) has them. */
-enum { EXIT_USAGE = 1, EXIT_MOUNT = 32 };
-
 enum { WORKERS = 4 };
 
 /* --- waiting for the engine, before there are any requests --------------------------------------

@@ -165,11 +165,11 @@ static void act_forget(Command *command, Daemon *daemon)
 static void test_dies(void **state)
 {
     (void)state;
-    assert_run((Command){0}, act_crash, 1,
+    assert_run((Command){0}, act_crash, 32,
                "mount.pullmail: the daemon died before the mount worked (signal 9)\n", "");
-    assert_run((Command){0}, act_exit, 1,
+    assert_run((Command){0}, act_exit, 32,
                "mount.pullmail: the daemon died before the mount worked (status 3)\n", "");
-    assert_run((Command){0}, act_forget, 1,
+    assert_run((Command){0}, act_forget, 32,
                "mount.pullmail: the daemon died before the mount worked (status 0)\n", "");
 }
 
@@ -222,19 +222,33 @@ static void act_ready_at_last(Command *command, Daemon *daemon)
     report(command, "ready");
 }
 
-/* The user ends the command before the mount works: the daemon does not mind. */
+static void note_signal(int number)
+{
+    report(logging, number == SIGTERM ? "SIGTERM" : "another signal");
+    _exit(0);
+}
+
+static void act_wait_for_signal(Command *command, Daemon *daemon)
+{
+    logging = command;
+    signal(SIGTERM, note_signal);
+    act_ready_at_last(command, daemon);
+}
+
+/* The user ends the command before the mount works: so does the daemon, and mounts nothing. */
 static void test_nobody_waits(void **state)
 {
     (void)state;
     Command command = {0};
     int fd, status;
     char byte = 0;
-    pid_t child = start(&command, act_ready_at_last, &fd);
+    pid_t child = start(&command, act_wait_for_signal, &fd);
     assert_int_equal(read(command.report[0], &byte, 1), 1);
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(waitpid(child, &status, 0), child);
-    g_autofree char *text = end(&command);
-    assert_string_equal(text, "ready");
+    g_autofree char *text = read_all(command.report[0]);
+    assert_string_equal(text, "SIGTERM");
+    close(command.leave[1]);
     g_autofree char *errors = read_all(fd);
     assert_string_equal(errors, "");
 }
