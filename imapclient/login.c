@@ -16,7 +16,7 @@ struct ImapLogin {
     ImapLoginResult *result;
     const ImapLoginEvents *events;
     gpointer data;
-    bool greeted, authenticated, upgraded, finished;
+    bool connected, greeted, authenticated, upgraded, finished;
     SaslContext context; /* of the exchange: lives as long as it does */
     bool sasl_initial;   /* the first answer still has to be sent, on the server's "+" */
     Sasl *sasl;
@@ -146,9 +146,16 @@ static void auth_done(gpointer data, const ImapResponse *response, const GError 
             failure->code = EACCES;
         if (told)
             g_prefix_error(&failure, "%s; ", told);
-        if (!error)
-            g_prefix_error(&failure, "%s:%u: user %s: ", login->config->host, login->config->port,
-                           login->config->user);
+        if (!error) {
+            /* A server that has more to say than "no" has said what to do. */
+            bool plain = !response->code || imap_has_code(response, "AUTHENTICATIONFAILED");
+            g_autofree char *text = g_strdup_printf(
+                "%s:%u: user %s: %s%s", login->config->host, login->config->port,
+                login->config->user, failure->message,
+                plain && failure->code == EACCES ? " (are login name and password right?)" : "");
+            g_free(failure->message);
+            failure->message = g_steal_pointer(&text);
+        }
         finish(login, failure);
         return;
     }
@@ -407,8 +414,14 @@ static void next_step(ImapLogin *login)
         set_up(login);
 }
 
+bool imap_login_awaits_greeting(const ImapLogin *login)
+{
+    return login->connected && !login->greeted;
+}
+
 void imap_login_ready(ImapLogin *login)
 {
+    login->connected = true;
     if (login->upgraded)
         next_step(login);
 }

@@ -38,3 +38,6 @@ void imap_login_free(ImapLogin *login);
 /* The owner of the connection passes on what it is told, until done was called. */
 void imap_login_ready(ImapLogin *login);
 void imap_login_untagged(ImapLogin *login, const ImapResponse *response);
+
+/* The connection stands, and the server has not said a word. */
+bool imap_login_awaits_greeting(const ImapLogin *login);

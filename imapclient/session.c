@@ -81,10 +81,18 @@ static void drop_deadline(ImapSession *session)
 static gboolean login_too_slow(gpointer data)
 {
     ImapSession *session = data;
-    g_autoptr(GError)
-        error = g_error_new(MAIL_ERROR, ETIMEDOUT, "%s:%u: logging in took longer than %u s",
-                            session->config->host, session->config->port, session->config->timeout);
+    const ImapConfig *config = session->config;
+    g_autoptr(GError) error = NULL;
 
+    /* A server that awaits TLS says nothing to one who does not begin with it. */
+    if (imap_login_awaits_greeting(session->login))
+        error = g_error_new(MAIL_ERROR, ETIMEDOUT, "%s:%u: the server did not greet within %u s%s",
+                            config->host, config->port, config->timeout,
+                            config->implicit_tls ? ""
+                                                 : "; is it imaps://, where TLS begins at once?");
+    else
+        error = g_error_new(MAIL_ERROR, ETIMEDOUT, "%s:%u: logging in took longer than %u s",
+                            config->host, config->port, config->timeout);
     drop_deadline(session);
     imap_conn_fail(session->conn, error);
     return G_SOURCE_REMOVE;

@@ -18,7 +18,7 @@ struct Connect {
 
 static GError *resolver_error(const GError *error)
 {
-    const char *hint = "is it spelled right?";
+    const char *hint = "is it spelled right, and is the network up?";
     if (error->code == G_RESOLVER_ERROR_TEMPORARY_FAILURE)
         hint = "the name server did not answer; is the network up?";
     return g_error_new(MAIL_ERROR, EHOSTUNREACH, "the name can't be resolved: %s; %s",

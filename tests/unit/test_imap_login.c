@@ -74,6 +74,7 @@ static void test_silence(void **state)
         .scripts = {{"W:\n"}},
         .play = play_connect,
         .told = {{"error ETIMEDOUT\n"}},
+        .says = "the server did not greet within 1 s; is it imaps://, where TLS begins at once?",
         .timeout = 1,
         .open_end = true,
         .whole_only = true,
@@ -341,7 +342,16 @@ static void test_login_refused(void **state)
                      "S: A1 NO wrong password\n"}},
         .play = play_connect,
         .told = {{"error EACCES\n"}},
-        .says = "user ann: login refused: the server answered NO: wrong password",
+        .says = "user ann: login refused: the server answered NO: wrong password (are login name "
+                "and password right?)",
+    };
+    static const Scene reason = {
+        .scripts = {{"S: * OK [CAPABILITY IMAP4rev1] ready\n"
+                     "C: A1 LOGIN ann hunter2\n"
+                     "S: A1 NO [EXPIRED] ask for a new one\n"}},
+        .play = play_connect,
+        .told = {{"error EACCES\n"}},
+        .says = "user ann: login refused: the server answered NO: ask for a new one",
     };
     static const Scene literal = {
         .scripts = {{"S: * OK [CAPABILITY IMAP4rev1] ready\n"
@@ -375,6 +385,7 @@ static void test_login_refused(void **state)
         .says = "LOGINDISABLED",
     };
     scene_run(&no);
+    scene_run(&reason);
     scene_run(&literal);
     scene_run(&unavailable);
     scene_run(&goodbye_first);
