@@ -326,12 +326,21 @@ static void take_untagged(ImapConn *conn, const ImapResponse *response)
     conn->events->untagged(conn->data, response);
 }
 
+/* A continuation that is not for a literal belongs to a login. */
+static void trace_response(const ImapConn *conn, const ImapResponse *response)
+{
+    if (response->kind == IMAP_CONTINUATION && !conn->literal && response->text && *response->text)
+        imap_trace_challenge(conn->number);
+    else
+        imap_trace_response(conn->number, response);
+}
+
 static bool on_response(gpointer data, const ImapResponse *response)
 {
     ImapConn *conn = data;
 
     if (conn->trace)
-        imap_trace_response(conn->number, response);
+        trace_response(conn, response);
     switch (response->kind) {
     case IMAP_CONTINUATION:
         take_continuation(conn, response);

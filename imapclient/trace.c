@@ -85,6 +85,12 @@ void imap_trace_response(unsigned connection, const ImapResponse *response)
     g_log(IMAP_TRACE_DOMAIN, G_LOG_LEVEL_DEBUG, "%u < %s", connection, line->str);
 }
 
+void imap_trace_challenge(unsigned connection)
+{
+    g_log(IMAP_TRACE_DOMAIN, G_LOG_LEVEL_DEBUG, "%u < + <a challenge that is not shown>",
+          connection);
+}
+
 void imap_trace_sent(unsigned connection, const char *text)
 {
     g_log(IMAP_TRACE_DOMAIN, G_LOG_LEVEL_DEBUG, "%u > %.*s", connection, LONGEST_LINE, text);

@@ -13,3 +13,7 @@
 /* Logs what a connection received, and sent. */
 void imap_trace_response(unsigned connection, const ImapResponse *response);
 void imap_trace_sent(unsigned connection, const char *text);
+
+/* A challenge of SASL was received. With the server's side of a SCRAM exchange (RFC 5802 section 9)
+ * passwords can be tried without asking the server, so that no such bytes are shown. */
+void imap_trace_challenge(unsigned connection);
