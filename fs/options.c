@@ -128,6 +128,9 @@ static bool check(const Options *options, GError **error)
         return fail(error, "passfile= and passcmd= exclude each other: give one of them");
     if (options->key && !options->cert)
         return fail(error, "key= needs cert=, the certificate that belongs to the key");
+    if (options->url.protocol == URL_IMAP && g_strcmp0(options->auth, "user") == 0)
+        return fail(error, "auth=user is POP3's USER and PASS; for IMAP, auth=login is the command "
+                           "LOGIN");
     if (options->tls == TLS_OFF && options->url.tls)
         return fail(error, "tls=off contradicts the URL: imaps:// and pop3s:// are TLS from the "
                            "first byte; only imap:// and pop3:// can do without it");
