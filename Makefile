@@ -202,7 +202,7 @@ $B/tests/fuzz/%: tests/fuzz/%.c $(LIBRARY)
 ## make uninstall       take that away again
 .PHONY: install uninstall
 install: all
-	install -D -m 755 mount.pullmail $(DESTDIR)$(SBINDIR)/mount.pullmail
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/mount.pullmail
 	install -D -m 644 mount.pullmail.8 $(DESTDIR)$(MANDIR)/man8/mount.pullmail.8
 
 uninstall:
