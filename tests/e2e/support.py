@@ -235,7 +235,8 @@ class Mount:
     daemon ended with 0. In the foreground (as usual here) .log() is what it printed. The cache is
     kept from one start() to the next.
 
-    options: "refresh=1", …; cafile, passfile and cachedir are given unless they are among them.
+    options: "refresh=1", …; cafile, passfile and cachedir are given unless they are among them, or
+    passcmd is.
     """
 
     def __init__(self, server, *options, url=None, arguments=(), background=False, password="pass", environment=None):
@@ -248,6 +249,8 @@ class Mount:
         self.arguments = list(arguments)
         self.environment = {**os.environ, **(environment or {})}
         given = {option.split("=")[0] for option in options}
+        if "passcmd" in given:
+            given.add("passfile")
         usual = {"cafile": server.ca, "passfile": self.passfile, "cachedir": self.cache}
         self.options = list(options) + [f"{name}={value}" for name, value in usual.items() if name not in given]
         self.pid = None
