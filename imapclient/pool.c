@@ -158,6 +158,7 @@ static void on_ready(gpointer data, ImapSession *session)
     ImapPool *pool = member->pool;
     const ImapLoginResult *login = imap_session_login(session);
 
+    g_info("connected to %s:%u as %s", pool->config.host, pool->config.port, pool->config.user);
     g_free(pool->capabilities);
     pool->capabilities = g_strdup(login->caps.text);
     if (imap_capabilities_have(&login->caps, IMAP_CAP_QUOTA)) {
