@@ -167,7 +167,7 @@ class ServerTest(Refused):
             nsswitch.write_text(f"hosts: {hosts}\n")
             ended = in_namespace("mount --bind $nsswitch /etc/nsswitch.conf; "
                                  f"umask 077; echo pass >$point.pass; exec {shlex.join(PROGRAM)} "
-                                 "imaps://ann@mail.invalid/ $point -o passfile=$point.pass", *flags,
+                                 "imaps://ann@mail.invalid/ $point -o passfile=$point.pass,cachedir=$point.cache", *flags,
                                  nsswitch=nsswitch, point=self.place.point)
             self.assertEqual((ended.status, ended.output), (FAILURE, ""), ended.errors)
             self.assertRegex(ended.errors, r"\Amount\.pullmail: mail\.invalid:993: the name can't be resolved: "
@@ -176,7 +176,7 @@ class ServerTest(Refused):
 
     def test_no_network(self):
         ended = in_namespace(f"umask 077; echo pass >$point.pass; exec {shlex.join(PROGRAM)} imaps://ann@192.0.2.1/ "
-                             "$point -o passfile=$point.pass", "--net", point=self.place.point)
+                             "$point -o passfile=$point.pass,cachedir=$point.cache", "--net", point=self.place.point)
         self.assertEqual(ended, (FAILURE, "mount.pullmail: 192.0.2.1:993: the network can't be reached; is this "
                                           "machine connected?\n", ""))
 

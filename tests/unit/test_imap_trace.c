@@ -93,6 +93,9 @@ static void test_sent(void **state)
     g_string_truncate(traced, 0);
     imap_trace_sent(12, "A1 LOGIN ann <secret> %s");
     assert_string_equal(traced->str, "12 > A1 LOGIN ann <secret> %s\n");
+    g_string_truncate(traced, 0);
+    imap_trace_challenge(12);
+    assert_string_equal(traced->str, "12 < + <a challenge that is not shown>\n");
 }
 
 static int begin(void **state)
