@@ -36,6 +36,7 @@ class Place:
     def secret(self, name, text, mode=0o600):
         """Writes a file; the umask has no say."""
         path = self.folder / name
+        path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         path.write_text(text)
         path.chmod(mode)
