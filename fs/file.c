@@ -3,6 +3,7 @@
 #include "inode.h"
 #include "ops.h"
 #include "prefetch.h"
+#include "push.h"
 #include "trust.h"
 
 #include <errno.h>
@@ -225,8 +226,11 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     prefetch_note(mount->prefetcher, inode_of(ino).folder, &message, (uint64_t)offset + size);
     /* Behind the end reads only who was told a wrong one: see trust.h. */
     if (!is_behind_end(mount, &message, (uint64_t)offset) &&
-        reply_from_cache(req, mount, ino, &message, size, (uint64_t)offset))
+        reply_from_cache(req, mount, ino, &message, size, (uint64_t)offset)) {
+        if (offset == 0)
+            push_note(mount->pusher, inode_of(ino).folder, &message);
         return;
+    }
     request = request_new(mount, req, read_resume);
     request->ino = ino;
     request->size = size;

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "ops.h"
 #include "prefetch.h"
+#include "push.h"
 #include "refresh.h"
 #include "request.h"
 #include "trust.h"
@@ -133,17 +134,20 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->directories = dircache_new();
     mount->trust = trust_new(mount);
     mount->control = control_new();
+    mount->pusher = pusher_new(mount);
     mount->engine = engine_start();
 }
 
 static void mount_end(Mount *mount)
 {
+    pusher_stop(mount->pusher);
     notifier_stop(mount->notifier);
     wait_for(mount, close_all, NULL);
     wait_for(mount, free_store, NULL);
     engine_stop(mount->engine);
     fetcher_free(mount->fetcher);
     prefetcher_free(mount->prefetcher);
+    pusher_free(mount->pusher);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

@@ -22,6 +22,7 @@ typedef struct DirCache DirCache;
 typedef struct Fetcher Fetcher;
 typedef struct Flusher Flusher;
 typedef struct Prefetcher Prefetcher;
+typedef struct Pusher Pusher;
 typedef struct Refresher Refresher;
 typedef struct Requests Requests;
 typedef struct Trust Trust;
@@ -39,6 +40,7 @@ typedef struct Mount {
     Refresher *refresher;
     Fetcher *fetcher;
     Prefetcher *prefetcher;
+    Pusher *pusher;
     Flusher *flusher;
     Notifier *notifier;
     DirCache *directories;

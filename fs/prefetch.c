@@ -14,8 +14,9 @@
 enum {
     RUN = 3,              /* messages one after the other that make a scan */
     SURE_RUN = 64,        /* so many make one even if of none more than the beginning was read */
-    BATCH_MESSAGES = 128, /* of a command, at most */
+    BATCH_MESSAGES = 512, /* of a command, at most */
     BATCH_BYTES = 128 << 10,
+    BATCHES = 12, /* that a wide window holds: a store sends few at once */
     WINDOW_LEAST = 512 << 10,
     WIDENING = 1 << 20, /* by each message that was not asked for ahead of its reader */
     FOLDERS_AHEAD = 3,  /* that the reader has not come to */
@@ -193,14 +194,19 @@ static int by_value(gconstpointer a, gconstpointer b)
     return (*one > *other) - (*one < *other);
 }
 
+static uint64_t batch_bytes(Prefetcher *prefetcher)
+{
+    return MAX(BATCH_BYTES, window(prefetcher) / BATCHES);
+}
+
 /* Asks for the next messages, by one command for all that are wanted whole. */
 static void ask_batch(Prefetcher *prefetcher, Sweep *sweep)
 {
     uint32_t uids[BATCH_MESSAGES];
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, most = batch_bytes(prefetcher);
     guint n = 0;
 
-    while (sweep->next < sweep->sequence->len && n < BATCH_MESSAGES && bytes < BATCH_BYTES &&
+    while (sweep->next < sweep->sequence->len && n < BATCH_MESSAGES && bytes < most &&
            !is_enough(prefetcher, sweep)) {
         uint32_t uid = g_array_index(sweep->sequence, uint32_t, sweep->next++);
         CatalogMessage message;
@@ -323,7 +329,7 @@ static void look_now(gpointer data)
 void prefetch_note(Prefetcher *prefetcher, uint32_t folder, const CatalogMessage *message,
                    uint64_t end)
 {
-    if (prefetcher->most && scan_note(prefetcher->scans, folder, message, end) &&
+    if (scan_note(prefetcher->scans, folder, message, end) &&
         g_atomic_int_compare_and_exchange(&prefetcher->posted, 0, 1))
         engine_post(prefetcher->mount->engine, look_now, prefetcher);
 }
@@ -385,6 +391,12 @@ void prefetch_missed(Prefetcher *prefetcher, uint64_t ino)
     fill_all(prefetcher);
 }
 
+bool prefetch_leaves_alone(Prefetcher *prefetcher, uint32_t folder, ScanView *view)
+{
+    scan_view(prefetcher->scans, folder, view);
+    return scan_ahead_count(prefetcher->scans, folder) == 0;
+}
+
 void prefetch_touch(Prefetcher *prefetcher, uint32_t folder)
 {
     scan_touch(prefetcher->scans, folder);
@@ -404,7 +416,7 @@ void prefetch_ended(Prefetcher *prefetcher, uint64_t ino, uint64_t bytes, const 
     }
     rate_add(prefetcher->rate, g_get_monotonic_time(), bytes);
     if (prefetcher->sweeps.head &&
-        scan_ahead_bytes(prefetcher->scans) + BATCH_BYTES <= window(prefetcher))
+        scan_ahead_bytes(prefetcher->scans) + batch_bytes(prefetcher) <= window(prefetcher))
         fill_all(prefetcher);
 }
 

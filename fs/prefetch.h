@@ -31,6 +31,9 @@ void prefetch_note(Prefetcher *prefetcher, uint32_t folder, const CatalogMessage
                    uint64_t end);
 /* What somebody waited for is there: that he read nothing meanwhile does not count. */
 void prefetch_touch(Prefetcher *prefetcher, uint32_t folder);
+/* What is known of the folder's reader. Whether nothing is being fetched ahead of him. Any thread.
+ */
+bool prefetch_leaves_alone(Prefetcher *prefetcher, uint32_t folder, ScanView *view);
 /* Somebody is about to wait for the message. */
 void prefetch_missed(Prefetcher *prefetcher, uint64_t ino);
 /* The fetch of a message brought so many bytes, and ended; error NULL: well. */

@@ -183,6 +183,7 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->directories = dircache_new();
     mount->trust = trust_new(mount);
     mount->control = control_new();
+    mount->pusher = pusher_new(mount);
     mount->engine = engine_start();
     fs_call_async(fs, fs_first_list);
     fs_begin_session(fs);
@@ -221,6 +222,7 @@ static void fs_close(Fs *fs)
         return;
     fs->closed = true;
     fs_shake_off_interrupts(fs);
+    pusher_stop(fs->mount.pusher);
     notifier_stop(fs->mount.notifier);
     fs_call_async(fs, fs_close_all);
 }
@@ -233,6 +235,7 @@ static void fs_unmount(Fs *fs)
     engine_stop(mount->engine);
     fetcher_free(mount->fetcher);
     prefetcher_free(mount->prefetcher);
+    pusher_free(mount->pusher);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

@@ -15,6 +15,7 @@
 #include "../../fs/names.h"
 #include "../../fs/ops.h"
 #include "../../fs/prefetch.h"
+#include "../../fs/push.h"
 #include "../../fs/refresh.h"
 #include "../../fs/request.h"
 #include "../../fs/trust.h"
