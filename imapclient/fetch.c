@@ -260,7 +260,8 @@ static void fetch_start(MailOp *op)
     g_clear_error(&fetch->failure);
     forget_numbers(fetch);
     fetch->lost = false;
-    if (g_strcmp0(imap_session_target(op->session), op->folder) != 0)
+    if (g_strcmp0(imap_session_target(op->session), op->folder) != 0 ||
+        (fetch->n_uids > 0 && imap_session_is_behind(op->session, fetch->uids[fetch->n_uids - 1])))
         imap_session_select(op->session, op->folder, NULL, NULL, NULL);
     for (size_t i = 0; i < fetch->n_ranges; i++)
         imap_section_append(items, &fetch->ranges[i]);

@@ -212,6 +212,12 @@ void imap_session_select(ImapSession *session, const char *name, const MailFolde
     imap_conn_send(session->conn, command, 0, &select_events, selection);
 }
 
+bool imap_session_is_behind(const ImapSession *session, uint32_t uid)
+{
+    return session->selecting.length == 0 && session->mailbox.uidnext &&
+           uid >= session->mailbox.uidnext;
+}
+
 /* The caller of a selection goes away; the selection itself goes on. */
 void imap_session_forget(ImapSession *session, gpointer data)
 {

@@ -49,6 +49,12 @@ const char *imap_session_target(const ImapSession *session);
  */
 void imap_session_select(ImapSession *session, const char *name, const MailFolderState *known,
                          const ImapRequestEvents *events, gpointer data);
+/*
+ * Whether the selection may know nothing of a message of which another session told: a server may
+ * show new ones only between commands that are not pipelined, so that a FETCH would find nothing.
+ * Selecting anew helps. False where the server does not tell UIDNEXT.
+ */
+bool imap_session_is_behind(const ImapSession *session, uint32_t uid);
 /* Forgets all requests and selections of `data` (see imap_conn_cancel). */
 void imap_session_forget(ImapSession *session, gpointer data);
 /* The UIDVALIDITY that the selection under way told up to now; 0: none yet. */

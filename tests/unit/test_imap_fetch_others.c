@@ -114,6 +114,41 @@ static void test_pipelined(void **state)
     scene_run(&other_way_round);
 }
 
+static void play_new_message(Bed *bed)
+{
+    fetch_one(bed, 5, text_only, 1);
+    if (!bed_run(bed))
+        return;
+    fetch_one(bed, 12, text_only, 1);
+    fetch_one(bed, 11, text_only, 1);
+}
+
+/* Another session told of UID 12; this one, opened before, would find nothing under it. */
+static void test_newer_than_the_selection(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{ASKED_TEXT, "S: * 2 FETCH (UID 5 BODY[TEXT] \"five\")\n", DONE,
+                     "C: A3 EXAMINE INBOX\n"
+                     "C: A4 UID FETCH 12 (BODY.PEEK[TEXT])\n"
+                     "C: A5 UID FETCH 11 (BODY.PEEK[TEXT])\n"
+                     "S: * 4 EXISTS\n"
+                     "S: * OK [UIDVALIDITY 7] valid\n"
+                     "S: * OK [UIDNEXT 13] next\n"
+                     "S: A3 OK [READ-ONLY] EXAMINE completed\n"
+                     "S: * 4 FETCH (UID 12 BODY[TEXT] \"new\")\n"
+                     "S: A4 OK done\n"
+                     "S: * 3 FETCH (UID 11 BODY[TEXT] \"old\")\n"
+                     "S: A5 OK done\n"}},
+        .play = play_new_message,
+        .told = {{"fetch 5 TEXT five\nok\n"},
+                 {"fetch 12 TEXT new\nok\n"},
+                 {"fetch 11 TEXT old\nok\n"}},
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
 static void play_fetch_behind_sync(Bed *bed)
 {
     act_sync(bed, "INBOX", (MailFolderState){.uidvalidity = 7, .uidnext = 6, .count = 1});
@@ -341,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_without_uid_among_others),
         cmocka_unit_test(test_expunge_between_parts),
         cmocka_unit_test(test_pipelined),
+        cmocka_unit_test(test_newer_than_the_selection),
         cmocka_unit_test(test_beside_a_listing),
         cmocka_unit_test(test_answered_while_a_listing_is),
         cmocka_unit_test(test_cancelled_in_flight),
