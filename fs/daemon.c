@@ -37,7 +37,8 @@ void daemon_print_error(const GError *error)
     fprintf(stderr, "mount.pullmail: %s\n", line);
 }
 
-static G_NORETURN void wait_for_word(int fd, pid_t child)
+/* Says what the daemon says; the exit status that it wants, or that of one that died. */
+static int wait_for_word(int fd, pid_t child)
 {
     g_autoptr(GByteArray) word = g_byte_array_new();
     guint8 buffer[512];
@@ -52,11 +53,11 @@ static G_NORETURN void wait_for_word(int fd, pid_t child)
         fprintf(stderr, "mount.pullmail: the daemon died before the mount worked (%s %d)\n",
                 WIFSIGNALED(status) ? "signal" : "status",
                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-        _exit(EXIT_MOUNT);
+        return EXIT_MOUNT;
     }
     if (word->len > 1)
         fprintf(stderr, "%.*s\n", (int)word->len - 1, (const char *)word->data + 1);
-    _exit(word->data[0]);
+    return word->data[0];
 }
 
 /* Until the mount works; the parent may have been ended before the kernel knew. */
@@ -67,31 +68,35 @@ static void end_with_parent(pid_t parent)
         raise(SIGTERM);
 }
 
-Daemon *daemon_begin(bool foreground, GError **error)
+static Daemon *daemon_new(bool foreground, int word)
 {
     Daemon *daemon = g_new0(Daemon, 1);
+
+    daemon->foreground = foreground;
+    daemon->word = word;
+    return daemon;
+}
+
+Daemon *daemon_begin(bool foreground, GError **error)
+{
     pid_t parent = getpid();
     int ends[2];
     pid_t child;
 
-    daemon->word = -1;
-    daemon->foreground = foreground;
     if (foreground)
-        return daemon;
+        return daemon_new(true, -1);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0 || (child = fork()) < 0) {
         g_set_error(error, MAIL_ERROR, errno, "can't go to the background: %s", strerror(errno));
-        g_free(daemon);
         return NULL;
     }
     if (child > 0) {
         close(ends[1]);
-        wait_for_word(ends[0], child);
+        _exit(wait_for_word(ends[0], child));
     }
     close(ends[0]);
-    daemon->word = ends[1];
     setsid();
     end_with_parent(parent);
-    return daemon;
+    return daemon_new(false, ends[1]);
 }
 
 static void say(Daemon *daemon, guint8 status, const char *line)
