@@ -89,7 +89,6 @@ static void close_all(gpointer data)
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "pullmail was unmounted");
 
     requests_fail(mount->requests, error);
-    flusher_free(g_steal_pointer(&mount->flusher));
     mail_store_close(mount->store, wait_done, wait);
 }
 
@@ -99,6 +98,7 @@ static void free_store(gpointer data)
     Wait *wait = data;
 
     mail_store_free(g_steal_pointer(&wait->mount->store));
+    flusher_free(g_steal_pointer(&wait->mount->flusher)); /* nothing arrives any more */
     wait_done(wait, NULL);
 }
 

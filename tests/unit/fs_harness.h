@@ -114,13 +114,13 @@ static void fs_close_all(Fs *fs)
 {
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "unmounted");
     requests_fail(fs->mount.requests, error);
-    flusher_free(g_steal_pointer(&fs->mount.flusher));
     mail_store_close(fs->mount.store, fs_call_done, fs);
 }
 
 static void fs_free_store(Fs *fs)
 {
     mail_store_free(g_steal_pointer(&fs->mount.store));
+    flusher_free(g_steal_pointer(&fs->mount.flusher));
     fs_call_done(fs, NULL);
 }
 
