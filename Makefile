@@ -127,7 +127,7 @@ check-asan check-tsan: check-%: deps-test
 
 # What is possibly lost is of GLib's threads, which wait for work until the end.
 VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
-            --show-leak-kinds=definite
+            --show-leak-kinds=definite --suppressions=$(CURDIR)/tests/valgrind/suppressions
 check-valgrind: deps-valgrind
 	+@TEST_TIMEOUT=7200 $(SUBMAKE) VARIANT=valgrind WRAP='$(VALGRIND)' run-tests
 

@@ -368,9 +368,11 @@ static void fill_the_disk(const char *directory)
     g_usleep(1100000);
     flush(catalog);
     Catalog *other = catalog_open(directory);
-    CatalogFolder copy;
+    g_auto(CatalogFolder) copy = {0};
     CHILD_CHECK(catalog_folder(other, folder, &copy));
     CHILD_CHECK(copy.listed && copy.state.count == 20000);
+    catalog_close(other);
+    catalog_close(catalog);
 }
 
 static void test_full_disk(void **state)

@@ -166,26 +166,31 @@ static void test_refuses_what_belongs_to_another(void **state)
     assert_refused(own, EACCES);
 }
 
+static void use_default_base(const char *home)
+{
+    if (geteuid() == 0) {
+        CHILD_CHECK(chmod(home, 0700) == 0 && chown(home, 12345, 12345) == 0);
+        CHILD_CHECK(setgid(12345) == 0 && setuid(12345) == 0);
+    }
+    g_autoptr(GError) error = NULL;
+    g_setenv("HOME", home, TRUE);
+    g_setenv("XDG_CACHE_HOME", "relative/is/ignored", TRUE);
+    g_autofree char *path = cache_directory(NULL, KEY, &error);
+    g_autofree char *home_base = g_build_filename(home, ".cache/pullmail/ann@", NULL);
+    CHILD_CHECK(path && g_str_has_prefix(path, home_base));
+    g_autofree char *xdg = g_build_filename(home, "xdg", NULL);
+    g_setenv("XDG_CACHE_HOME", xdg, TRUE);
+    g_autofree char *xdg_path = cache_directory(NULL, KEY, &error);
+    g_autofree char *xdg_base = g_build_filename(xdg, "pullmail/ann@", NULL);
+    CHILD_CHECK(xdg_path && g_str_has_prefix(xdg_path, xdg_base));
+}
+
 /* The default is looked up in a child, whose environment and user can be changed. */
 static void test_default_base(void **state)
 {
     pid_t child = fork();
     if (child == 0) {
-        if (geteuid() == 0) {
-            CHILD_CHECK(chmod(*state, 0700) == 0 && chown(*state, 12345, 12345) == 0);
-            CHILD_CHECK(setgid(12345) == 0 && setuid(12345) == 0);
-        }
-        g_autoptr(GError) error = NULL;
-        g_setenv("HOME", *state, TRUE);
-        g_setenv("XDG_CACHE_HOME", "relative/is/ignored", TRUE);
-        g_autofree char *path = cache_directory(NULL, KEY, &error);
-        g_autofree char *home_base = g_build_filename(*state, ".cache/pullmail/ann@", NULL);
-        CHILD_CHECK(path && g_str_has_prefix(path, home_base));
-        g_autofree char *xdg = g_build_filename(*state, "xdg", NULL);
-        g_setenv("XDG_CACHE_HOME", xdg, TRUE);
-        g_autofree char *xdg_path = cache_directory(NULL, KEY, &error);
-        g_autofree char *xdg_base = g_build_filename(xdg, "pullmail/ann@", NULL);
-        CHILD_CHECK(xdg_path && g_str_has_prefix(xdg_path, xdg_base));
+        use_default_base(*state);
         _exit(0);
     }
     assert_child_succeeds(child);

@@ -120,7 +120,8 @@ static void test_up_and_down(void **state)
         scan(&scene, uids, MESSAGES);
         assert_scanned_well(&scene);
         scene_end(&scene);
-        *state = NULL; /* the second has a cache of its own */
+        teardown_directory(state); /* the second has a cache of its own */
+        assert_int_equal(setup_directory(state), 0);
     }
 }
 
