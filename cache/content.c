@@ -318,6 +318,7 @@ void content_start_writer(Content *content)
 {
     if (content->directory && !content->writer)
         content->writer = writer_start(write_some, content);
+    wake_writer(content, DELAY_MILLIS); /* the bound may be a smaller one than it was */
 }
 
 bool content_flush(Content *content)

@@ -233,7 +233,9 @@ static void list_all(SyncOp *sync)
     sync->sink->reset(sync->op.data, sync->mailbox.uidvalidity);
     imap_sync_batch_reset(sync->batch, 1);
     sync->op.bulk = sync->mailbox.exists > BULK;
-    if (sync->mailbox.exists > 0 && !sync->guessed)
+    if (sync->guessed)
+        imap_sync_batch_follow(sync->batch);
+    else if (sync->mailbox.exists > 0)
         send_new(sync, 1);
 }
 

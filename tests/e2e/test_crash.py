@@ -112,7 +112,7 @@ class CrashTest(unittest.TestCase):
 
     def test_what_is_on_disk_is_not_fetched_again(self):
         first, last = self.uids[:50] + self.uids[-2:], self.uids[50:60]
-        with Mount(self.server) as mount:
+        with Mount(self.server, "prefetch=off") as mount:
             check_bytes(self, mount.messages(), self.truth, first)
             wait_flushed(mount, {uid: self.truth[uid] for uid in first})
             names = {uid: os.path.basename(path) for uid, path in mount.messages().items()}

@@ -50,7 +50,7 @@ class OutageTest(unittest.TestCase):
 
     def test_stopped_and_started(self):
         self.addCleanup(self.ensure_running)
-        with Mount(self.server, "timeout=20", "refresh=3600") as mount:
+        with Mount(self.server, "timeout=20", "refresh=3600", "prefetch=off") as mount:
             paths = self.look(mount)
             self.server.stop()
             self.check_known(mount, paths)
@@ -100,7 +100,7 @@ class OutageTest(unittest.TestCase):
             mailbox.expunge(folder, uid)
 
     def test_frozen(self):
-        with Mount(self.server, "timeout=3", "refresh=3600") as mount:
+        with Mount(self.server, "timeout=3", "refresh=3600", "prefetch=off") as mount:
             paths = self.look(mount)
             with frozen(self.server), concurrent.futures.ThreadPoolExecutor(8) as pool:
                 reads = [pool.submit(attempt, read, paths[uid]) for uid in self.cold[:3] + self.uids[-2:-1]]
@@ -115,7 +115,7 @@ class OutageTest(unittest.TestCase):
             check_bytes(self, mount.messages("Never looked at"), self.never)
 
     def test_frozen_and_interrupted(self):
-        with Mount(self.server, "timeout=3600", "refresh=3600") as mount:
+        with Mount(self.server, "timeout=3600", "refresh=3600", "prefetch=off") as mount:
             paths = self.look(mount)
             with frozen(self.server):
                 # None of these ends by itself.
@@ -135,7 +135,7 @@ class OutageTest(unittest.TestCase):
 
     def test_frozen_while_a_message_is_read(self):
         """Its beginning is there already: the rest fails, and is not taken for the end."""
-        with Mount(self.server, "timeout=3") as mount:
+        with Mount(self.server, "timeout=3", "prefetch=off") as mount:
             path = mount.messages()[self.uids[-2]]
             with open(path, "rb", buffering=0) as file:
                 begin = file.read(4096)
@@ -154,7 +154,7 @@ class OutageTest(unittest.TestCase):
 
     def test_listings_of_a_frozen_server(self):
         """One wait is enough to know that it is frozen: what is known is shown then, of every folder."""
-        with Mount(self.server, "refresh=3600", "timeout=3") as mount:
+        with Mount(self.server, "refresh=3600", "timeout=3", "prefetch=off") as mount:
             self.look(mount)
             mount.messages("Never looked at")
             mount.remount()  # all folders are known, and none was looked at lately
@@ -167,7 +167,7 @@ class OutageTest(unittest.TestCase):
 
     def test_unmounting_a_frozen_server(self):
         for waiting in (False, True):
-            with self.subTest(waiting=waiting), Mount(self.server, "timeout=3600") as mount:
+            with self.subTest(waiting=waiting), Mount(self.server, "timeout=3600", "prefetch=off") as mount:
                 paths = self.look(mount)
                 with frozen(self.server):
                     reader = subprocess.Popen(["cat", paths[self.cold[0]]], stdout=subprocess.PIPE) if waiting else None
@@ -209,7 +209,7 @@ class CutTest(unittest.TestCase):
 
     def mount(self, relay, *options):
         """A mount through a relay."""
-        return Mount(self.server, "tls=off", "connections=1", *options, url=relay.url())
+        return Mount(self.server, "tls=off", "connections=1", "prefetch=off", *options, url=relay.url())
 
     def check_cache(self, mount):
         """What is on disk of any message is how it begins, be it all of it or a part."""

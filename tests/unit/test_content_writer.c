@@ -56,6 +56,24 @@ static void test_by_itself(void **state)
     assert_int_equal(warnings, 0);
 }
 
+/* A bound that is smaller than what there is holds, also where nothing is put any more. */
+static void test_smaller_bound(void **state)
+{
+    ContentStats stats = {.bytes = PLENTY};
+    Content *content = open_writing(*state);
+    for (uint32_t uid = 1; uid <= 100; uid++)
+        put(content, FOLDER, uid, 0, 60000);
+    content_close(content);
+    content = content_open(*state, 2 << 20);
+    content_start_writer(content);
+    for (int i = 0; stats.bytes > 2 << 20 && i < 60000; i++) {
+        g_usleep(1000);
+        content_stats(content, &stats);
+    }
+    assert_true(stats.bytes <= 2 << 20);
+    content_close(content);
+}
+
 /* What is put in a hurry is written, and memory stays within its bound, as long as one looks. */
 static void test_in_a_hurry(void **state)
 {
@@ -263,9 +281,13 @@ static void test_wrong_in_a_row(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_IN_DIRECTORY(test_by_itself),      TEST_IN_DIRECTORY(test_in_a_hurry),
-        TEST_IN_DIRECTORY(test_no_disk),        TEST_IN_DIRECTORY(test_meanwhile),
-        TEST_IN_DIRECTORY(test_in_a_row),       TEST_IN_DIRECTORY(test_in_a_row_without_a_disk),
+        TEST_IN_DIRECTORY(test_by_itself),
+        TEST_IN_DIRECTORY(test_smaller_bound),
+        TEST_IN_DIRECTORY(test_in_a_hurry),
+        TEST_IN_DIRECTORY(test_no_disk),
+        TEST_IN_DIRECTORY(test_meanwhile),
+        TEST_IN_DIRECTORY(test_in_a_row),
+        TEST_IN_DIRECTORY(test_in_a_row_without_a_disk),
         TEST_IN_DIRECTORY(test_wrong_in_a_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

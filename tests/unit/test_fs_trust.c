@@ -18,6 +18,9 @@ static uint64_t inbox_of(Scene *scene)
 {
     uint64_t inbox = fs_folder(scene->fs, FUSE_ROOT_ID, "INBOX");
     assert_int_equal(fs_opendir(scene->fs, inbox), 0);
+    /* Its first listing is complete. */
+    while (!refresh_is_fresh(scene->fs->mount.refresher, inode_of(inbox).folder))
+        fs_settle(scene->fs);
     return inbox;
 }
 
