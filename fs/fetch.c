@@ -387,7 +387,7 @@ void fetch_ahead(Fetcher *fetcher, uint32_t id, const uint32_t *uids, size_t n)
         .n_uids = n,
         .ranges = ranges,
         .n_ranges = G_N_ELEMENTS(ranges),
-        .limit = FETCH_AT_MOST,
+        .limit = FETCH_WHOLE_MOST,
         .ahead = true,
     };
     mail_store_fetch(mount->store, &fetch, take_batch_part, batch_fetched,

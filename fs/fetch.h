@@ -31,7 +31,7 @@ bool fetch_is_under_way(Fetcher *fetcher, uint64_t ino);
 
 /*
  * Fetches messages that nobody waits for yet, by one command: HEADER and TEXT, whole. uids: of
- * folder id, ascending, none of them under way, none longer than FETCH_AT_MOST as far as is
+ * folder id, ascending, none of them under way, none longer than FETCH_WHOLE_MOST as far as is
  * known. The prefetcher is told of each that ended, and why.
  */
 void fetch_ahead(Fetcher *fetcher, uint32_t id, const uint32_t *uids, size_t n);

@@ -33,6 +33,8 @@ typedef struct {
     ScanDepth depth;
     GArray *sequence; /* uint32_t */
     guint next;
+    uint32_t
+        missed; /* the message that is about to be waited for; 0: none, or it comes by itself */
     unsigned ahead;
     bool wrapped;   /* in no order: the beginning was looked at too */
     bool passed_on; /* the next folder has its sweep */
@@ -172,7 +174,7 @@ static uint64_t wanted_of(const Sweep *sweep, const CatalogMessage *message)
 {
     if (sweep->depth != SCAN_WHOLES)
         return MIN(message->size, SCAN_FRONT);
-    return message->size <= FETCH_AT_MOST ? message->size : CONTENT_BLOCK;
+    return message->size <= FETCH_WHOLE_MOST ? message->size : CONTENT_BLOCK;
 }
 
 static bool is_to_be_fetched(Prefetcher *prefetcher, const Sweep *sweep, uint32_t uid,
@@ -183,7 +185,7 @@ static bool is_to_be_fetched(Prefetcher *prefetcher, const Sweep *sweep, uint32_
     return catalog_message(mount->catalog, sweep->folder, uid, message) &&
            !(message->proof & CATALOG_WHOLE_BODY) &&
            !fetch_is_under_way(mount->fetcher, inode_number(INODE_MESSAGE, sweep->folder, uid)) &&
-           !scan_has(prefetcher->scans, sweep->folder, uid) &&
+           (uid == sweep->missed || !scan_has(prefetcher->scans, sweep->folder, uid)) &&
            !is_held(prefetcher, sweep->folder, message, wanted_of(sweep, message));
 }
 
@@ -214,8 +216,10 @@ static void ask_batch(Prefetcher *prefetcher, Sweep *sweep)
             continue;
         uint64_t wanted = wanted_of(sweep, &message);
         bytes += wanted;
-        prefetcher->messages++;
-        scan_expect(prefetcher->scans, sweep->folder, uid, wanted);
+        if (uid != sweep->missed) {
+            prefetcher->messages++;
+            scan_expect(prefetcher->scans, sweep->folder, uid, wanted);
+        }
         if (wanted < message.size)
             fetch_front_ahead(prefetcher->mount->fetcher, sweep->folder, uid, (size_t)wanted);
         else
@@ -366,6 +370,20 @@ static Sweep *sweep_for(Prefetcher *prefetcher, uint32_t folder, const ScanView 
     return sweep;
 }
 
+/*
+ * At the beginning of a sweep the message that is being waited for is best fetched with those
+ * behind it: by itself it would take a round trip for its header and one for its text, and the
+ * latter would come behind all of them.
+ */
+static void begin_with(Prefetcher *prefetcher, Sweep *sweep, const CatalogMessage *message)
+{
+    if (sweep->next == 0 || sweep->depth != SCAN_WHOLES || message->size > FETCH_WHOLE_MOST ||
+        scan_ahead_bytes(prefetcher->scans) > 0)
+        return;
+    sweep->missed = message->uid;
+    sweep->next--;
+}
+
 void prefetch_missed(Prefetcher *prefetcher, uint64_t ino)
 {
     Mount *mount = prefetcher->mount;
@@ -387,8 +405,10 @@ void prefetch_missed(Prefetcher *prefetcher, uint64_t ino)
         sweep->next = sequence_after(mount->catalog, folder, sweep->order, sweep->sequence,
                                      &message);
         sweep->wrapped = false;
+        begin_with(prefetcher, sweep, &message);
     }
     fill_all(prefetcher);
+    sweep->missed = 0;
 }
 
 bool prefetch_leaves_alone(Prefetcher *prefetcher, uint32_t folder, ScanView *view)

@@ -219,7 +219,7 @@ static void test_many_literals(void **state)
     while (feed_text(&watched, one))
         assert_true(++fed < 1000);
     assert_int_equal(fed, IMAP_MAX_KEPT / IMAP_MAX_STRING);
-    assert_problem(&watched, "literals of more than 4194304 bytes together");
+    assert_problem(&watched, "literals of more than 8388608 bytes together");
     assert_true(watched.peak < 2 * IMAP_MAX_KEPT);
     watched_clear(&watched);
 }
