@@ -43,12 +43,14 @@ PROGRAM := $(if $(filter release,$(VARIANT)),mount.pullmail,$B/mount.pullmail)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$B/%)
 TEST_SOURCES := $(wildcard tests/unit/*.c tests/bench/*.c tests/fuzz/*.c tests/tsan/*.c)
-TEST_HEADERS := $(wildcard tests/unit/*.h)
-FORMATTED := $(SOURCES) $(HEADERS) $(TEST_SOURCES) $(TEST_HEADERS)
+PYTHON := tests/dovecot tests/run tests/bench/run tests/bench/manyserver tests/demo/mailbox \
+          $(wildcard tests/*.py tests/demo/*.py tests/e2e/*.py tests/bench/*.py)
 E2E_TESTS := $(wildcard tests/e2e/test_*.py)
+BENCH_PROGRAMS := $B/tests/bench/link $B/tests/bench/rawfetch
 FUZZERS := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 SCRIPTS := tests/check-layers tests/install-deps tests/demo/run .ci/run
-PYTHON := tests/dovecot tests/run tests/bench/manyserver tests/demo/mailbox $(wildcard tests/*.py tests/demo/*.py tests/e2e/*.py)
+PYTHON := tests/dovecot tests/run tests/bench/run tests/bench/manyserver tests/demo/mailbox \
+          $(wildcard tests/*.py tests/demo/*.py tests/e2e/*.py tests/bench/*.py)
 # What needs packages installs them first, then builds with all processors.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -80,7 +82,7 @@ $B/.compiler:
 	@pkg-config --exists $(PKGS) || { echo "make: development packages are missing; 'make deps' installs them" >&2; exit 1; }
 	@touch $@
 
--include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d)
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(wildcard $B/tests/bench/*.d)
 
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
@@ -102,10 +104,10 @@ help:
 ## make                 build ./mount.pullmail
 ## make deps            install the packages that building needs, if some are missing
 ## make demo            mount a private server's mailbox and look around; KEEP=1 leaves it mounted
-.PHONY: deps deps-demo deps-test deps-valgrind deps-lint
+.PHONY: deps deps-demo deps-test deps-bench deps-valgrind deps-lint
 deps:
 	@tests/install-deps build
-deps-demo deps-test deps-valgrind deps-lint: deps-%:
+deps-demo deps-test deps-bench deps-valgrind deps-lint: deps-%:
 	@tests/install-deps $*
 
 .PHONY: demo
@@ -197,6 +199,20 @@ $B/tests/fuzz/%: tests/fuzz/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(PKG_LIBS) -pthread
+
+## make bench           measure it against mbsync, a raw client and the local disk: 10 minutes
+## make bench-quick     the same with less of all: one minute
+.PHONY: bench bench-quick
+bench bench-quick: deps-bench
+	+@$(SUBMAKE) $(BENCH_PROGRAMS) all
+	@PULLMAIL='$(abspath $(PROGRAM))' BENCH_PROGRAMS='$(abspath $B/tests/bench)' PYTHONDONTWRITEBYTECODE=1 \
+	    tests/bench/run $(if $(filter bench-quick,$@),--quick)
+
+$B/tests/bench/link: $(patsubst %,$B/tests/bench/%.o,link relay netns)
+$B/tests/bench/rawfetch: $B/tests/bench/rawfetch.o
+$(BENCH_PROGRAMS):
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread
 
 ## make install         to DESTDIR, SBINDIR (/sbin: where mount looks for it) and MANDIR
 ## make uninstall       take that away again
