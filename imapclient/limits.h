@@ -16,5 +16,4 @@
 #define IMAP_MAX_NAMES (16 << 20)  /* bytes of all folders' names together */
 #define IMAP_MAX_NAMESPACES 16     /* of other users, and shared */
 #define IMAP_MAX_ALERTS 20         /* that are passed on to the user */
-#define IMAP_MAX_FETCH (4 << 20)   /* bytes of one section or stretch of a message, held in memory \
-                                    */
+#define IMAP_MAX_FETCH (4 << 20)   /* bytes of a section or stretch, held in memory */
