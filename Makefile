@@ -43,8 +43,7 @@ PROGRAM := $(if $(filter release,$(VARIANT)),mount.pullmail,$B/mount.pullmail)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$B/%)
 TEST_SOURCES := $(wildcard tests/unit/*.c tests/bench/*.c tests/fuzz/*.c tests/tsan/*.c)
-PYTHON := tests/dovecot tests/run tests/bench/run tests/bench/manyserver tests/demo/mailbox \
-          $(wildcard tests/*.py tests/demo/*.py tests/e2e/*.py tests/bench/*.py)
+FORMATTED := $(SOURCES) $(HEADERS) $(TEST_SOURCES) $(wildcard tests/unit/*.h tests/bench/*.h)
 E2E_TESTS := $(wildcard tests/e2e/test_*.py)
 BENCH_PROGRAMS := $B/tests/bench/link $B/tests/bench/rawfetch
 FUZZERS := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -9,10 +9,11 @@
 #include "../cache/catalog.h"
 #include "../cache/content.h"
 
-#define FETCH_AT_MOST (1U << 20)    /* bytes of a stretch */
-#define FETCH_WHOLE_MOST (4U << 20) /* up to here a message is fetched whole ahead of its reader \
-                                     */
-#define FETCH_SMALL 65536           /* up to here a text is fetched whole, with its header */
+#define FETCH_AT_MOST (1U << 20) /* bytes of a stretch */
+#define FETCH_WHOLE_MOST                                                               \
+    (4U << 20)            /* up to here a message is fetched whole ahead of its reader \
+                           */
+#define FETCH_SMALL 65536 /* up to here a text is fetched whole, with its header */
 #define FETCH_TINY                                                                  \
     16384              /* up to here nobody can read the header alone: the kernel's \
                           smallest read-ahead takes in all of the message */
