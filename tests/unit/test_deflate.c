@@ -35,7 +35,7 @@ static GByteArray *compressed(const void *bytes, size_t length, int flush)
 static bool read_all(Deflate *layer, const GByteArray *bytes, size_t put_at_once,
                      size_t read_at_once, GByteArray *out, GError **error)
 {
-    g_autofree uint8_t *piece = g_malloc(read_at_once);
+    static uint8_t piece[DEFLATE_ROOM];
     size_t length = 0;
 
     for (size_t at = 0; at < bytes->len;) {
@@ -84,8 +84,7 @@ static void test_any_pieces(void **state)
 static void test_bomb(void **state)
 {
     enum { MUCH = 16 << 20 };
-    g_autofree uint8_t *zeros = g_malloc0(MUCH);
-    g_autofree uint8_t *piece = g_malloc(DEFLATE_ROOM);
+    static uint8_t zeros[MUCH], piece[DEFLATE_ROOM];
     g_autoptr(GByteArray) wire = compressed(zeros, MUCH, Z_SYNC_FLUSH);
     g_autoptr(Deflate) layer = deflate_new();
     size_t room, length = DEFLATE_ROOM, total = 0, steps = 0;
@@ -109,7 +108,7 @@ static void assert_refused(const GByteArray *wire, size_t put_at_once, const cha
     g_autoptr(GError) error = NULL;
 
     assert_false(read_all(layer, wire, put_at_once, 100, out, &error));
-    assert_true(error->domain == MAIL_ERROR && error->code == EPROTO);
+    assert_true(g_error_matches(error, MAIL_ERROR, EPROTO));
     assert_string_equal((const char *)out->data, told);
 }
 
