@@ -334,6 +334,8 @@ void content_close(Content *content)
     if (!content)
         return;
     g_clear_pointer(&content->writer, writer_stop);
+    /* There may have been no more to its trouble than another process that wrote for long. */
+    content->trouble.retry_at = 0;
     while (!content_flush(content))
         ;
     g_clear_pointer(&content->readers, readers_free);

@@ -95,10 +95,11 @@ def nothing_left(point):
 def as_root():
     """The beginning of a command that runs as root, if only in a user namespace, with mounts of its own."""
     ways = [[]] if os.geteuid() == 0 else [["unshare", "--user", "--map-root-user"], ["sudo", "-n"]]
-    for way in ways:
-        if subprocess.run([*way, "unshare", "--mount", "true"], check=False, stdin=subprocess.DEVNULL,
+    # In a chroot, whose root is no mount, unshare can't say how mounts propagate.
+    for way in [[*way, "unshare", "--mount", *how] for how in ([], ["--propagation", "unchanged"]) for way in ways]:
+        if subprocess.run([*way, "true"], check=False, stdin=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL).returncode == 0:
-            return [*way, "unshare", "--mount"]
+            return way
     raise AssertionError("a mount namespace can't be had: by root, by a user namespace, or by sudo without a password")
 
 

@@ -153,6 +153,7 @@ class SayTest(unittest.TestCase):
     def test_foreground(self):
         where = r"imaps://ann@localhost:\d+"
         with mount_of() as mount:
+            wait_for(lambda: mount.log().endswith("\n"), "the first line of the log")
             self.assertRegex(mount.log(), rf"\Amount\.pullmail: {where} is mounted on {mount.point}\n\Z")
         with mount_of(arguments=["-d"]) as mount:
             log = mount.log()
