@@ -434,9 +434,11 @@ uint64_t blocks_log_bytes(const Blocks *blocks)
 
 void blocks_checkpoint(Blocks *blocks)
 {
-    int pages, done;
+    int pages = 0, done = 0;
+    /* RESTART waits for readers, or what is written next would go behind what they read, and the
+     * log's file grow beyond its bound. */
     int result = sqlite3_wal_checkpoint_v2(database_handle(blocks->database), NULL,
-                                           SQLITE_CHECKPOINT_PASSIVE, &pages, &done);
-    if (result == SQLITE_OK)
-        blocks->log_pages = pages - done;
+                                           SQLITE_CHECKPOINT_RESTART, &pages, &done);
+    if (result == SQLITE_OK || result == SQLITE_BUSY)
+        blocks->log_pages = MAX(pages - done, 0);
 }
