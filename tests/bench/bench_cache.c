@@ -73,10 +73,10 @@ static unsigned long rss_kb(void)
 static void put_content(Content *content)
 {
     Watch watch;
-    g_autofree char *text = g_malloc(n_bytes);
+    char *text = g_malloc(n_bytes);
     for (unsigned i = 0; i < n_bytes; i++)
         text[i] = (char)(' ' + i * 7919 % 95);
-    g_autoptr(GBytes) bytes = g_bytes_new(text, n_bytes);
+    g_autoptr(GBytes) bytes = g_bytes_new_take(text, n_bytes);
     watch_begin(&watch);
     for (uint32_t uid = 1; uid <= n_messages; uid++) {
         call_begin(&watch);
@@ -95,11 +95,12 @@ static void put_content(Content *content)
 static void read_content(Content *content, const char *what)
 {
     Watch watch;
-    g_autofree char *buffer = g_malloc(n_bytes);
+    char *buffer = g_malloc(n_bytes);
     unsigned held = 0;
     watch_begin(&watch);
     for (uint32_t uid = 1; uid <= n_messages; uid++)
         held += content_read(content, FOLDER, uid, 0, n_bytes, buffer);
+    g_free(buffer);
     watch_end(&watch, what, n_messages);
     if (held != n_messages)
         printf("  only %u held\n", held);

@@ -178,14 +178,15 @@ int main(int argc, char **argv)
         return 2;
     }
     config.host = argv[1];
-    config.port = (uint16_t)atoi(argv[2]);
+    config.port = (uint16_t)strtoul(argv[2], NULL, 10);
     config.user = argv[3];
-    config.password = password = secret_new(argv[4], -1);
+    password = secret_new(argv[4], -1);
+    config.password = password;
     bench.folder = argv[5];
     if (argc > 6)
-        bench.batch = (unsigned)atoi(argv[6]);
+        bench.batch = (unsigned)strtoul(argv[6], NULL, 10);
     if (argc > 7)
-        bench.depth = (unsigned)atoi(argv[7]);
+        bench.depth = (unsigned)strtoul(argv[7], NULL, 10);
     if (argc > 8)
         config.compress = strcmp(argv[8], "on") == 0    ? IMAP_COMPRESS_ON
                           : strcmp(argv[8], "off") == 0 ? IMAP_COMPRESS_OFF

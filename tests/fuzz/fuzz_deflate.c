@@ -16,7 +16,7 @@ static GByteArray *uncompressed(const uint8_t *data, size_t size, size_t put_at_
                                 size_t read_at_once, bool *broken)
 {
     g_autoptr(Deflate) layer = deflate_new();
-    g_autofree uint8_t *piece = g_malloc(read_at_once);
+    static uint8_t piece[DEFLATE_ROOM];
     GByteArray *out = g_byte_array_new();
     size_t room, length;
 

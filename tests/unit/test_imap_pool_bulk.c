@@ -111,7 +111,7 @@ static void play_many(Bed *bed)
         return;
     fetch(bed, "a", 100, false);
     bed_settle(bed);
-    for (guint i = HELD_BACK - 1; i > 0 && i > HELD_BACK - 3; i--)
+    for (guint i = HELD_BACK - 1; i > HELD_BACK - 3; i--)
         act_cancel(act_of(bed, i));
     script_go_on(&bed->server);
 }

@@ -18,9 +18,10 @@
 
 /*
  * In place of libc's: what goes to syslog is written to stdout. With _FORTIFY_SOURCE, syslog() is
- * __syslog_chk().
+ * __syslog_chk(), whose parameters have libc's names here.
  */
-void __syslog_chk(int priority, int flag, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* NOLINTNEXTLINE(readability-*): libc declares it only where it is used */
+void __syslog_chk(int __pri, int __flag, const char *__fmt, ...) G_GNUC_PRINTF(3, 4);
 
 static void take_syslog(int priority, const char *format, va_list arguments) G_GNUC_PRINTF(2, 0);
 static void take_syslog(int priority, const char *format, va_list arguments)
@@ -30,13 +31,13 @@ static void take_syslog(int priority, const char *format, va_list arguments)
     dprintf(STDOUT_FILENO, "<%d>%s\n", priority, text);
 }
 
-void __syslog_chk(int priority, int flag, const char *format, ...)
+void __syslog_chk(int __pri, int __flag, const char *__fmt, ...)
 {
     va_list arguments;
 
-    (void)flag;
-    va_start(arguments, format);
-    take_syslog(priority, format, arguments);
+    (void)__flag;
+    va_start(arguments, __fmt);
+    take_syslog(__pri, __fmt, arguments);
     va_end(arguments);
 }
 
