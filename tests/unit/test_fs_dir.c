@@ -142,6 +142,8 @@ static void test_opendir_waits(void **state)
     assert_false(fs_is_replied(scene.fs, unique));
     fake_hold(scene.server, false);
     assert_int_equal(fs_error(scene.fs, unique), 0);
+    while (!refresh_is_fresh(scene.fs->mount.refresher, inode_of(inbox).folder))
+        fs_settle(scene.fs);
     refresh_stale(scene.fs->mount.refresher, inode_of(inbox).folder);
     fake_fail(scene.server, FAKE_SYNC, EACCES, 1);
     assert_int_equal(fs_opendir(scene.fs, inbox), EACCES);
