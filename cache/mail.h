@@ -43,13 +43,16 @@ enum {
     MAIL_HAS_FLAGS = 1 << 2,
 };
 
-/* What a listing tells of a message. The flags string is the teller's. */
+/* What a listing tells of a message. The strings are the teller's. */
 typedef struct {
     uint32_t uid;      /* 1 to 2^32 - 1 */
     unsigned has;      /* MAIL_HAS_ bits */
     uint64_t size;     /* RFC822.SIZE: octets, as the server claims */
     int64_t date;      /* INTERNALDATE: seconds since the epoch, UTC */
     const char *flags; /* "\\Seen $Forwarded": names with a space in between; "" for none */
+    /* The message's own unique name at the server (POP3's UIDL), the teller's; NULL where the UID
+     * is all there is. 1 to 70 characters of 0x21 to 0x7E. */
+    const char *name;
 } MailMessage;
 
 /*

@@ -22,6 +22,12 @@ MailOp *mail_store_fetch(MailStore *store, const MailFetch *fetch, MailFetchSink
     return store->klass->fetch(store, fetch, sink, done, data);
 }
 
+MailOp *mail_store_remove(MailStore *store, const MailRemove *remove, MailRemovedSink removed,
+                          MailDone done, gpointer data)
+{
+    return store->klass->remove(store, remove, removed, done, data);
+}
+
 void mail_store_cancel(MailStore *store, MailOp *op)
 {
     store->klass->cancel(store, op);

@@ -21,6 +21,9 @@ enum {
     MAIL_STORE_FOLDERS = 1 << 0, /* has more than one folder */
     MAIL_STORE_RANGES = 1 << 1,  /* can fetch a stretch of a section */
     MAIL_STORE_FLAGS = 1 << 2,   /* messages have flags */
+    /* A fetch of any stretch costs the whole message: ask for all of it at once (see MailFetch). */
+    MAIL_STORE_WHOLE = 1 << 3,
+    MAIL_STORE_REMOVE = 1 << 4, /* can remove messages */
 };
 
 /* Told of each folder that list finds. */
@@ -47,12 +50,19 @@ typedef struct {
     /* All messages that there are, ascending: what was known and is not among them is gone. */
     void (*present)(gpointer data, const uint32_t *uids, size_t n);
     void (*state)(gpointer data, const MailFolderState *state);
+    /*
+     * The UID of the message of that unique name, the same for ever; a new one is given to a name
+     * that was never seen. which: 0, or, where the server gives several messages one name, which of
+     * them. Called before the message is told by messages(). 0: no UID can be given. Only a store
+     * whose server has no UIDs asks.
+     */
+    uint32_t (*identify)(gpointer data, const char *name, unsigned which);
 } MailSyncSink;
 
 /*
  * Told each stretch that arrived whole. offset is where it begins in its section. A stretch
  * shorter than asked for ends with the section; where the whole section was asked for, it is the
- * whole section.
+ * whole section, unless it comes in pieces (see MailFetch.limit).
  */
 typedef void (*MailFetchSink)(gpointer data, uint32_t uid, const MailRange *asked, GBytes *bytes);
 
@@ -64,11 +74,30 @@ typedef struct {
     size_t n_uids;
     const MailRange *ranges;
     size_t n_ranges;
-    uint64_t limit; /* a whole section longer than this fails the fetch with EFBIG */
+    /*
+     * A whole section longer than this fails the fetch with EFBIG. 0: the store's own limit; a
+     * store with MAIL_STORE_WHOLE has none, and tells whole sections in pieces then: each of 64 KiB
+     * but the last, in their order, asked being {section, where the piece begins, its length};
+     * then, once the section is complete, its end, as no bytes with asked {section, its length, 0}.
+     * A section whose end was not told is not complete. The pieces of one message are told before
+     * those of another, HEADER before TEXT.
+     */
+    uint64_t limit;
     /* Nobody waits for it yet: it may keep a connection busy for long, and gives way to what is
      * waited for. Those of one store run in the order they came. */
     bool ahead;
 } MailFetch;
+
+/* What to remove. Copied by remove. */
+typedef struct {
+    const char *folder;
+    uint32_t uidvalidity; /* ESTALE where the folder has another by now */
+    const uint32_t *uids;
+    size_t n_uids;
+} MailRemove;
+
+/* Told of each message whose removal is committed at the server. */
+typedef void (*MailRemovedSink)(gpointer data, uint32_t uid);
 
 typedef struct {
     uint64_t used_bytes, limit_bytes; /* limit 0: unknown */
@@ -83,6 +112,8 @@ typedef struct {
                     const MailSyncSink *sink, MailDone done, gpointer data);
     MailOp *(*fetch)(MailStore *store, const MailFetch *fetch, MailFetchSink sink, MailDone done,
                      gpointer data);
+    MailOp *(*remove)(MailStore *store, const MailRemove *remove, MailRemovedSink sink,
+                      MailDone done, gpointer data); /* NULL without MAIL_STORE_REMOVE */
     void (*cancel)(MailStore *store, MailOp *op);
     unsigned (*features)(MailStore *store);
     bool (*quota)(MailStore *store, MailQuota *quota);
@@ -115,6 +146,15 @@ MailOp *mail_store_sync(MailStore *store, const char *folder, const MailFolderSt
  */
 MailOp *mail_store_fetch(MailStore *store, const MailFetch *fetch, MailFetchSink sink,
                          MailDone done, gpointer data);
+
+/*
+ * Removes messages for good. removed tells of each whose removal is committed at the server (also
+ * of one that was not there any more); success without that for one means that the server refused
+ * it. After a failure (ENOTCONN, ETIMEDOUT…) what was told is done, and the others may or may not
+ * be: they are to be removed again. Only where the store has MAIL_STORE_REMOVE.
+ */
+MailOp *mail_store_remove(MailStore *store, const MailRemove *remove, MailRemovedSink removed,
+                          MailDone done, gpointer data);
 
 /* The operation's done and sink are not called any more; what is on the wire is thrown away. */
 void mail_store_cancel(MailStore *store, MailOp *op);

@@ -229,8 +229,12 @@ static inline void act_state(gpointer data, const MailFolderState *state)
              state->flags_later ? " flags later" : "");
 }
 
-static const MailSyncSink act_sync_sink = {act_reset,    act_messages, act_reached,
-                                           act_vanished, act_present,  act_state};
+static const MailSyncSink act_sync_sink = {.reset = act_reset,
+                                           .messages = act_messages,
+                                           .reached = act_reached,
+                                           .vanished = act_vanished,
+                                           .present = act_present,
+                                           .state = act_state};
 
 static inline Act *act_sync(Bed *bed, const char *folder, MailFolderState known)
 {

@@ -25,7 +25,7 @@ static uint32_t put_folder(Catalog *catalog, const char *name)
 
 static void put(Catalog *catalog, uint32_t folder, uint32_t uid, uint64_t size, const char *flags)
 {
-    const MailMessage message = {uid, ALL, size, 1000 + uid, flags};
+    const MailMessage message = {uid, ALL, size, 1000 + uid, flags, NULL};
     catalog_put_messages(catalog, folder, &message, 1);
 }
 
@@ -82,7 +82,8 @@ static void test_messages(void **state)
     assert_int_equal(get(*state, folder, 5).proof, 0);
     assert_flags(*state, folder, 9, "\\Seen $x");
     /* What is not told again stays. */
-    catalog_put_messages(*state, folder, &(MailMessage){7, MAIL_HAS_FLAGS, 1, 1, "\\Flagged"}, 1);
+    catalog_put_messages(*state, folder, &(MailMessage){7, MAIL_HAS_FLAGS, 1, 1, "\\Flagged", NULL},
+                         1);
     assert_int_equal(get(*state, folder, 7).size, 700);
     assert_int_equal(get(*state, folder, 7).date, 1007);
     assert_flags(*state, folder, 7, "\\Flagged");
@@ -154,7 +155,7 @@ static void test_prove(void **state)
     uint32_t folder = put_folder(*state, "INBOX");
     put(*state, folder, 1, 100, "");
     put(*state, folder, 2, 200, "");
-    catalog_put_messages(*state, folder, &(MailMessage){3, MAIL_HAS_DATE, 0, 5, NULL}, 1);
+    catalog_put_messages(*state, folder, &(MailMessage){3, MAIL_HAS_DATE, 0, 5, NULL, NULL}, 1);
     catalog_put_header_length(*state, folder, 1, 40);
     assert_int_equal(get(*state, folder, 1).header_length, 40);
     assert_int_equal(get(*state, folder, 1).proof, 0);

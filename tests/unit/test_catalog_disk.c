@@ -21,7 +21,7 @@ static void put_range(Catalog *catalog, uint32_t folder, uint32_t first, uint32_
         char flags[16] = "";
         if (uid % 5)
             snprintf(flags, sizeof flags, "k%u", uid % 5);
-        const MailMessage message = {uid, ALL, uid * 3u, 1000 + uid, flags};
+        const MailMessage message = {uid, ALL, uid * 3u, 1000 + uid, flags, NULL};
         catalog_put_messages(catalog, folder, &message, 1);
     }
 }
@@ -101,7 +101,8 @@ static void test_reopen(void **state)
     assert_int_equal(put_folder(catalog, "INBOX"), folder);
 
     /* Changes of single messages, and a folder that goes. */
-    catalog_put_messages(catalog, folder, &(MailMessage){500, MAIL_HAS_FLAGS, 0, 0, "\\Seen"}, 1);
+    catalog_put_messages(catalog, folder, &(MailMessage){500, MAIL_HAS_FLAGS, 0, 0, "\\Seen", NULL},
+                         1);
     catalog_put_header_length(catalog, folder, 501, 88);
     catalog_drop_folder(catalog, other);
     catalog_close(catalog);
