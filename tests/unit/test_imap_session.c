@@ -1,5 +1,5 @@
 #include "../../imapclient/session.h"
-#include "imap_script.h"
+#include "script.h"
 
 enum { PATIENCE = 60, MOST_WATCHES = 8 };
 

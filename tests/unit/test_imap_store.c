@@ -285,7 +285,7 @@ static void play_freed_in_flight(Bed *bed)
     act = g_ptr_array_index(bed->acts, 0);
     if (bed_run_to_wait(bed)) {
         mail_store_free(bed->store);
-        bed->store = imap_store_new(&bed->config);
+        bed->store = scene_make_store(bed);
         act->cancelled = true;
     }
     script_go_on(&bed->server);

@@ -1,7 +1,7 @@
 /*
- * imap_script.h: a server on the loopback that plays transcripts, for the tests of the IMAP client.
- * It lives in the same main context as the client, below it in priority: so whatever the client
- * can do with what it has got is done before the server goes on, and a test needs no clock.
+ * script.h: a server on the loopback that plays transcripts, for the tests of both clients. It
+ * lives in the same main context as the client, below it in priority: so whatever the client can do
+ * with what it has got is done before the server goes on, and a test needs no clock.
  *
  * A transcript has a line for each step:
  *   C: text     the client must send exactly this line next
