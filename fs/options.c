@@ -14,6 +14,7 @@
 #define DEFAULT_CACHESIZE (UINT64_C(1) << 30)
 #define DEFAULT_CONNECTIONS 4
 #define DEFAULT_SECONDS 60
+#define DEFAULT_IDLE 5
 
 /* What is known while the command line is read. */
 typedef struct {
@@ -147,7 +148,9 @@ static bool take_url(Parser *parser, GError **error)
     if (!options->user)
         options->user = g_strdup(options->url.user);
     if (!options->auth && options->url.auth) {
-        g_autofree char *word = g_strconcat("auth=", options->url.auth, NULL);
+        /* RFC 2384 has "+APOP" for what is no SASL mechanism. */
+        const char *name = options->url.auth + (options->url.auth[0] == '+');
+        g_autofree char *word = g_strconcat("auth=", name, NULL);
         if (!opttable_set(&parser->target, word, error))
             return false;
     }
@@ -214,6 +217,7 @@ bool options_parse(int argc, char **argv, Options *options, GError **error)
         .prefetch = -1,
         .refresh = DEFAULT_SECONDS,
         .timeout = DEFAULT_SECONDS,
+        .idle = DEFAULT_IDLE,
     };
     fine = parse(&parser, argc, argv);
     free(parser.target.passed);
@@ -264,7 +268,7 @@ const char *options_help(void)
            "  user=LOGIN           login name (the URL's, netrc's, $USER)\n"
            "  passfile=FILE        its first line is the password; mode 0600\n"
            "  passcmd=COMMAND      prints the password (netrc, then a prompt)\n"
-           "  auth=MECHANISM       auto, login, user, plain, cram-md5, scram-sha-1,\n"
+           "  auth=MECHANISM       auto, login, user, apop, plain, cram-md5, scram-sha-1,\n"
            "                       scram-sha-256, external, xoauth2, oauthbearer (auto)\n"
            "  tls=required|off     for imap:// and pop3:// (required)\n"
            "  cafile=FILE          a CA to trust besides the system's\n"
@@ -280,6 +284,7 @@ const char *options_help(void)
            "  compress=WHEN        auto, on or off (auto: where the link is slow)\n"
            "  refresh=SECONDS      between looks at the server (60)\n"
            "  timeout=SECONDS      until a silent server is an error (60)\n"
+           "  idle=SECONDS         without work until a POP3 session is left (5)\n"
            "  expunge=WHEN         now, unmount or never (now)\n"
            "  trash=FOLDER         unlink moves messages there\n"
            "\n"

@@ -39,6 +39,7 @@ typedef struct {
     CompressMode compress;
     int64_t prefetch;          /* bytes ahead of a scan; 0: off; -1: the default */
     unsigned refresh, timeout; /* seconds */
+    unsigned idle;             /* seconds without work until a POP3 session is left */
     ExpungeMode expunge;
     char *trash;
 

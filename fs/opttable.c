@@ -79,10 +79,13 @@ static bool set_prefetch(const Option *option, OptionTarget *target, const char 
 static bool set_auth(const Option *option, OptionTarget *target, const char *value, GError **error)
 {
     static const char *const known[] = {
-        "auto",        "scram-sha-256-plus", "scram-sha-256", "scram-sha-1-plus",
-        "scram-sha-1", "cram-md5",           "plain",         "login",
-        "user",        "external",           "xoauth2",       "oauthbearer",
-        NULL,
+        "auto",          "scram-sha-256-plus",
+        "scram-sha-256", "scram-sha-1-plus",
+        "scram-sha-1",   "cram-md5",
+        "plain",         "login",
+        "user",          "external",
+        "xoauth2",       "oauthbearer",
+        "apop",          NULL,
     };
     int choice = optvalue_choice(option->name, value, known, error);
 
@@ -252,6 +255,7 @@ static const Option table[] = {
     {"prefetch=", set_prefetch, 0, 0, 0},
     {"refresh=", set_number, AT(refresh), 1, 86400},
     {"timeout=", set_number, AT(timeout), 1, 3600},
+    {"idle=", set_number, AT(idle), 0, 3600},
     {"expunge=", set_expunge, 0, 0, 0},
     {"trash=", set_text, AT(trash), 0, 0},
 

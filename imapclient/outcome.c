@@ -1,5 +1,7 @@
 #include "outcome.h"
 
+#include "net/quote.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -34,13 +36,7 @@ bool imap_has_code(const ImapResponse *response, const char *code)
 
 char *imap_quote_text(const char *text)
 {
-    enum { LONGEST = 300 };
-    g_autofree char *valid = g_utf8_make_valid(text, (gssize)strnlen(text, LONGEST));
-
-    for (char *p = valid; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?';
-    return g_steal_pointer(&valid);
+    return quote_text(text);
 }
 
 GError *imap_outcome(const ImapResponse *response, const char *what)

@@ -145,6 +145,7 @@ static void test_defaults(void **state)
     assert_true(options.prefetch == -1);
     assert_int_equal(options.refresh, 60);
     assert_int_equal(options.timeout, 60);
+    assert_int_equal(options.idle, 5);
     assert_int_equal(options.expunge, EXPUNGE_NOW);
     assert_null(options.trash);
     words = passed_words(&options);
@@ -164,7 +165,7 @@ static void test_values(void **state)
         "user=bob@example.org,passfile=/etc/pw,auth=SCRAM-SHA-256,cafile=/ca,cert=/c,key=/k,"
         "uid=1000,gid=0,umask=022,cachedir=/var/"
         "c,cachesize=3M,connections=32,compress=on,prefetch=64k,"
-        "refresh=86400,timeout=1,expunge=unmount,trash=Deleted Items");
+        "refresh=86400,timeout=1,idle=0,expunge=unmount,trash=Deleted Items");
     assert_string_equal(options.user, "bob@example.org");
     assert_string_equal(options.passfile, "/etc/pw");
     assert_string_equal(options.auth, "scram-sha-256");
@@ -181,6 +182,7 @@ static void test_values(void **state)
     assert_true(options.prefetch == 65536);
     assert_int_equal(options.refresh, 86400);
     assert_int_equal(options.timeout, 1);
+    assert_int_equal(options.idle, 0);
     assert_int_equal(options.expunge, EXPUNGE_UNMOUNT);
     assert_string_equal(options.trash, "Deleted Items");
 }
@@ -249,6 +251,7 @@ static void test_ranges(void **state)
         {"timeout=0", "from 1 to 3600"},
         {"timeout=3601", "from 1 to 3600"},
         {"timeout=99999999999999999999", "from 1 to 3600"},
+        {"idle=3601", "from 0 to 3600"},
         {"umask=8", "octal"},
         {"umask=1000", "octal"},
         {"umask=", "octal"},
@@ -314,9 +317,11 @@ static void test_escapes(void **state)
 static void test_url_and_options(void **state)
 {
     (void)state;
-    g_auto(Options) from_url = {0};
+    g_auto(Options) from_url = {0}, apop = {0};
     assert_parsed(&from_url, WORDS("imap://ann;AUTH=CRAM-MD5@h", mountpoint, "-o", "tls=off"));
     assert_string_equal(from_url.auth, "cram-md5");
+    assert_parsed(&apop, WORDS("pop3://ann;AUTH=+APOP@h", mountpoint));
+    assert_string_equal(apop.auth, "apop");
     assert_string_equal(from_url.user, "ann");
     assert_int_equal(from_url.tls, TLS_OFF);
     g_auto(Options) over = {0};
