@@ -200,6 +200,12 @@ static bool unite(GArray *entries, GError **error)
     return true;
 }
 
+/* Beyond every number at the end. */
+static uint64_t number_at(const GArray *entries, guint i)
+{
+    return i < entries->len ? g_array_index(entries, Pop3Entry, i).number : UINT64_MAX;
+}
+
 /* Both are ascending: takes the sizes over, and the messages that only LIST knows. */
 static void merge_sizes(Pop3Listing *listing)
 {
@@ -211,14 +217,12 @@ static void merge_sizes(Pop3Listing *listing)
                                          MAX(names->len, sizes->len));
     listing->sizes = g_array_new(FALSE, FALSE, sizeof(Pop3Entry));
     while (n < names->len || s < sizes->len) {
-        const Pop3Entry *name = n < names->len ? &g_array_index(names, Pop3Entry, n) : NULL;
-        const Pop3Entry *size = s < sizes->len ? &g_array_index(sizes, Pop3Entry, s) : NULL;
-        int order = !name ? 1 : !size ? -1 : compare_numbers(name, size);
-        Pop3Entry entry = order <= 0 ? *name : *size;
-        if (order == 0)
-            entry.size = size->size;
-        n += order <= 0;
-        s += order >= 0;
+        uint64_t name = number_at(names, n), size = number_at(sizes, s);
+        Pop3Entry entry = {.number = (uint32_t)MIN(name, size)};
+        if (name <= size)
+            entry = g_array_index(names, Pop3Entry, n++);
+        if (size <= name)
+            entry.size = g_array_index(sizes, Pop3Entry, s++).size;
         g_array_append_val(listing->entries, entry);
     }
 }

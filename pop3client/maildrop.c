@@ -6,7 +6,7 @@
 #include <errno.h>
 
 enum {
-    FAREWELL_MILLIS = 1500,   /* how long QUIT may take when the store is closed */
+    FAREWELL_MILLIS = 1500,   /* how long QUIT may take where that is all that is waited for */
     FIRST_RETRY_MILLIS = 500, /* until a maildrop that is in use is tried again; then doubled, */
     LAST_RETRY_MILLIS = 5000, /* up to this */
     SNAPSHOT_SECONDS = 60,    /* so long a session that is at work is believed to be up to date */
@@ -237,8 +237,19 @@ static const Pop3SessionEvents session_events = {on_ready, on_listed, on_left, o
 
 static void drop_session(Pop3Maildrop *maildrop)
 {
+    drop_source(&maildrop->farewell);
     g_clear_pointer(&maildrop->session, pop3_session_free);
     maildrop->synced = maildrop->was_idle = false;
+}
+
+static gboolean farewell_over(gpointer data)
+{
+    Pop3Maildrop *maildrop = data;
+
+    g_clear_pointer(&maildrop->farewell, g_source_unref);
+    drop_session(maildrop);
+    schedule_dispatch(maildrop);
+    return G_SOURCE_REMOVE;
 }
 
 static gboolean idle_over(gpointer data)
@@ -434,6 +445,9 @@ static gboolean dispatch(gpointer data)
             begin_idling(maildrop);
     } else if (!maildrop->session && has_waiting(maildrop)) {
         connect_now(maildrop);
+    } else if (is_in_state(maildrop, POP3_SESSION_LEAVING) && has_waiting(maildrop) &&
+               !maildrop->running.head && !maildrop->farewell) {
+        attach(&maildrop->farewell, FAREWELL_MILLIS, farewell_over, maildrop);
     }
     return G_SOURCE_REMOVE;
 }
@@ -495,16 +509,6 @@ void pop3_maildrop_learn(Pop3Maildrop *maildrop, GHashTable *known)
 
 /* --- closing -----------------------------------------------------------------------------------
  */
-
-static gboolean farewell_over(gpointer data)
-{
-    Pop3Maildrop *maildrop = data;
-
-    g_clear_pointer(&maildrop->farewell, g_source_unref);
-    drop_session(maildrop);
-    schedule_dispatch(maildrop);
-    return G_SOURCE_REMOVE;
-}
 
 void pop3_maildrop_close(Pop3Maildrop *maildrop, MailDone done, gpointer data)
 {

@@ -116,7 +116,8 @@ static bool take_reply(Pop3Parser *parser, GError **error)
     if (reply.kind == POP3_CONTINUE) {
         reply.text = text;
     } else {
-        reply.code = code = cut_code(text, &rest);
+        code = cut_code(text, &rest);
+        reply.code = code;
         reply.text = rest;
     }
     switch (parser->events->reply(parser->data, &reply)) {
@@ -181,6 +182,40 @@ static size_t plain(const uint8_t *bytes, size_t length)
     return end ? (size_t)(end - bytes) : length;
 }
 
+/* Whether the byte is content. */
+static bool take_byte(Pop3Parser *parser, uint8_t byte)
+{
+    switch (parser->content) {
+    case AT_START:
+        parser->content = byte == '.' ? BEHIND_DOT : behind(byte);
+        return byte != '.';
+    case BEHIND_DOT:
+        parser->content = byte == '\r' ? BEHIND_DOTCR : IN_LINE;
+        return byte != '\r';
+    case BEHIND_DOTCR:
+        if (byte == '\n') {
+            parser->where = IN_REPLY;
+            return false;
+        }
+        parser->events->content(parser->data, (const uint8_t *)"\r", 1);
+        parser->content = behind(byte);
+        return true;
+    case BEHIND_CR:
+        parser->content = byte == '\n' ? AT_START : behind(byte);
+        return true;
+    case IN_LINE:
+    default:
+        parser->content = behind(byte);
+        return true;
+    }
+}
+
+static void tell(const Pop3Parser *parser, const uint8_t *bytes, size_t length)
+{
+    if (length > 0)
+        parser->events->content(parser->data, bytes, length);
+}
+
 /* Tells content up to the end of the bytes, or of the content. *used: bytes that were taken. */
 static void feed_content(Pop3Parser *parser, const uint8_t *bytes, size_t length, size_t *used)
 {
@@ -188,47 +223,17 @@ static void feed_content(Pop3Parser *parser, const uint8_t *bytes, size_t length
     size_t i = 0;
 
     while (i < length && parser->where == IN_CONTENT) {
-        uint8_t byte = bytes[i];
-        switch (parser->content) {
-        case AT_START:
-            if (byte != '.') {
-                parser->content = behind(byte);
-                break;
-            }
-            if (i > told)
-                parser->events->content(parser->data, bytes + told, i - told);
-            told = i + 1;
-            parser->content = BEHIND_DOT;
-            break;
-        case BEHIND_DOT:
-            if (byte == '\r')
-                told = i + 1;
-            parser->content = byte == '\r' ? BEHIND_DOTCR : IN_LINE;
-            break;
-        case BEHIND_DOTCR:
-            if (byte == '\n') {
-                told = i + 1;
-                parser->where = IN_REPLY;
-                break;
-            }
-            parser->events->content(parser->data, (const uint8_t *)"\r", 1);
-            parser->content = behind(byte);
-            break;
-        case BEHIND_CR:
-            parser->content = byte == '\n' ? AT_START : behind(byte);
-            break;
-        case IN_LINE:
-        default:
+        if (parser->content == IN_LINE)
             i += plain(bytes + i, length - i);
-            if (i == length)
-                continue;
-            parser->content = BEHIND_CR;
+        if (i == length)
             break;
+        if (!take_byte(parser, bytes[i])) {
+            tell(parser, bytes + told, i - told);
+            told = i + 1;
         }
         i++;
     }
-    if (i > told)
-        parser->events->content(parser->data, bytes + told, i - told);
+    tell(parser, bytes + told, i - told);
     *used = i;
     if (parser->where == IN_REPLY)
         parser->events->end(parser->data);

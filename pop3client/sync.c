@@ -111,6 +111,8 @@ Pop3Op *pop3_sync_new(const char *folder, const MailFolderState *known, const Ma
     sync->sink = *sink;
     sync->known = *known;
     sync->refusal = pop3_op_check_folder(folder, POP3_UIDVALIDITY);
+    if (!sync->refusal && !sink->identify)
+        sync->refusal = g_error_new(MAIL_ERROR, ENOTSUP, "nobody gives the messages UIDs");
     op->offline = sync->refusal != NULL;
     return op;
 }

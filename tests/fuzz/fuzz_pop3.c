@@ -71,7 +71,8 @@ static void fuzz_cut(const uint8_t *data, size_t size, GRand *random)
     g_autoptr(Pop3Cut) cut = pop3_cut_new(ranges, G_N_ELEMENTS(ranges), 0, append_part, sections);
 
     for (size_t done = 0, n; done < size; done += n) {
-        n = MIN((size_t)g_rand_int_range(random, 1, 9), size - done);
+        n = (size_t)g_rand_int_range(random, 1, 9);
+        n = MIN(n, size - done);
         pop3_cut_take(cut, data + done, n);
     }
     g_assert_true(pop3_cut_end(cut, NULL));

@@ -37,6 +37,24 @@ static void test_left_when_idle(void **state)
     scene_run(&scene);
 }
 
+/* Nobody waits long for a QUIT that has nothing to commit. */
+static void test_quit_unanswered(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{SYNCED(MODERN), "C: QUIT\nW:\n"},
+                    {LOGIN(MODERN), "C: UIDL\nS: +OK\nS: 1 c\nS: 2 a\nS: .\n"
+                                    "C: RETR 2\nS: +OK\nS: one\nS: .\n" QUIT}},
+        .play = play_sync_fetch,
+        .told = {{TOLD_SYNC}, {"fetch 1 BODY one\\r\\n\nok\n"}},
+        .timeout = 30,
+        .leaves = true,
+        .open_end = true,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
 /* A session that the server has ended meanwhile, with a word or without, is no error. */
 static void test_ended_by_the_server(void **state)
 {
@@ -340,6 +358,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_left_when_idle),
+        cmocka_unit_test(test_quit_unanswered),
         cmocka_unit_test(test_ended_by_the_server),
         cmocka_unit_test(test_ended_each_time),
         cmocka_unit_test(test_in_use),

@@ -65,6 +65,28 @@ static void test_names_and_sizes(void **state)
     scene_run(&no_folder);
 }
 
+static void play_unidentified(Bed *bed)
+{
+    static const MailSyncSink sink = {.messages = act_messages};
+    const MailFolderState nothing = {0};
+    Act *act = act_new(bed);
+
+    act->op = mail_store_sync(bed->store, "INBOX", &nothing, &sink, act_done, act);
+}
+
+/* Who has no UIDs to give can't be told of messages. */
+static void test_unidentified(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{NULL}},
+        .play = play_unidentified,
+        .told = {{"error EOPNOTSUPP\n"}},
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
 /* Numbers in any order and with gaps, sizes that are none, and what the line has besides. */
 static void test_odd_lists(void **state)
 {
@@ -267,10 +289,11 @@ static void test_again(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names_and_sizes), cmocka_unit_test(test_odd_lists),
-        cmocka_unit_test(test_broken_lists),    cmocka_unit_test(test_bad_names),
-        cmocka_unit_test(test_repeated_names),  cmocka_unit_test(test_no_uidl),
-        cmocka_unit_test(test_refused),         cmocka_unit_test(test_again),
+        cmocka_unit_test(test_names_and_sizes), cmocka_unit_test(test_unidentified),
+        cmocka_unit_test(test_odd_lists),       cmocka_unit_test(test_broken_lists),
+        cmocka_unit_test(test_bad_names),       cmocka_unit_test(test_repeated_names),
+        cmocka_unit_test(test_no_uidl),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_again),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }
