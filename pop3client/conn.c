@@ -164,6 +164,15 @@ static void write_command(Pop3Conn *conn, const Request *request)
     stream_write(conn->stream, "\r\n", 2);
 }
 
+/* The bytes that may be outstanding; see limits.h. */
+static uint64_t window(const Pop3Conn *conn)
+{
+    enum { MILLIS = 1000 };
+    uint64_t brought = pace_best(stream_pace(conn->stream)) / MILLIS * POP3_PIPELINE_MILLIS;
+
+    return CLAMP(brought, POP3_PIPELINE_LEAST, POP3_PIPELINE_MOST);
+}
+
 static bool may_send(Pop3Conn *conn, const Request *next)
 {
     guint n = g_queue_get_length(&conn->in_flight);
@@ -175,7 +184,7 @@ static bool may_send(Pop3Conn *conn, const Request *next)
         return true;
     if (!conn->pipelining || n >= POP3_PIPELINE_DEPTH || (last->flags & POP3_REQUEST_LAST))
         return false;
-    return conn->outstanding + next->expected <= POP3_PIPELINE_BYTES;
+    return conn->outstanding + next->expected <= window(conn);
 }
 
 static void pump(Pop3Conn *conn)
