@@ -87,6 +87,26 @@ static void test_unidentified(void **state)
     scene_run(&scene);
 }
 
+/* What was said before the login holds no more behind it. */
+static void test_other_capabilities(void **state)
+{
+    (void)state;
+    static const Scene fewer = {
+        .scripts = {{"S: +OK ready\n" CAPA(MODERN) USER_PASS CAPA("S: UIDL\n"),
+                     "C: UIDL\nS: +OK\nS: 1 a\nS: 2 b\nS: 3 c\nS: .\nC: LIST\n" LIST_3}},
+        .play = play_sync,
+        .told = {{TOLD_SYNC}},
+    };
+    static const Scene unknown = {
+        .scripts = {{"S: +OK ready\n" CAPA(MODERN) USER_PASS "C: CAPA\nS: -ERR what?\n",
+                     "C: UIDL\nS: +OK\nS: 1 a\nS: 2 b\nS: 3 c\nS: .\nC: LIST\n" LIST_3}},
+        .play = play_sync,
+        .told = {{TOLD_SYNC}},
+    };
+    scene_run(&fewer);
+    scene_run(&unknown);
+}
+
 /* Numbers in any order and with gaps, sizes that are none, and what the line has besides. */
 static void test_odd_lists(void **state)
 {
@@ -289,10 +309,15 @@ static void test_again(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names_and_sizes), cmocka_unit_test(test_unidentified),
-        cmocka_unit_test(test_odd_lists),       cmocka_unit_test(test_broken_lists),
-        cmocka_unit_test(test_bad_names),       cmocka_unit_test(test_repeated_names),
-        cmocka_unit_test(test_no_uidl),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_names_and_sizes),
+        cmocka_unit_test(test_unidentified),
+        cmocka_unit_test(test_other_capabilities),
+        cmocka_unit_test(test_odd_lists),
+        cmocka_unit_test(test_broken_lists),
+        cmocka_unit_test(test_bad_names),
+        cmocka_unit_test(test_repeated_names),
+        cmocka_unit_test(test_no_uidl),
+        cmocka_unit_test(test_refused),
         cmocka_unit_test(test_again),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
