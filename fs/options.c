@@ -132,6 +132,9 @@ static bool check(const Options *options, GError **error)
     if (options->url.protocol == URL_IMAP && g_strcmp0(options->auth, "user") == 0)
         return fail(error, "auth=user is POP3's USER and PASS; for IMAP, auth=login is the command "
                            "LOGIN");
+    if (options->url.protocol == URL_IMAP && g_strcmp0(options->auth, "apop") == 0)
+        return fail(error, "auth=apop is POP3's; for IMAP, auth=auto takes the strongest that both "
+                           "sides have");
     if (options->tls == TLS_OFF && options->url.tls)
         return fail(error, "tls=off contradicts the URL: imaps:// and pop3s:// are TLS from the "
                            "first byte; only imap:// and pop3:// can do without it");

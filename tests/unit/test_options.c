@@ -343,6 +343,7 @@ static void test_what_excludes_each_other(void **state)
     (void)state;
     assert_list_refused("passfile=/x,passcmd=y", "exclude each other");
     assert_list_refused("auth=user", "for IMAP, auth=login");
+    assert_list_refused("auth=apop", "for IMAP, auth=auto");
     assert_list_refused("key=/x", "key= needs cert=");
 }
 
