@@ -45,7 +45,7 @@ COUNTED(dir_readdir, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 COUNTED(dir_readdirplus, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
         (req, ino, size, offset, file))
 COUNTED(dir_releasedir, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
-COUNTED(dir_statfs, (fuse_req_t req, fuse_ino_t ino), (req, ino))
+COUNTED(statfs_get, (fuse_req_t req, fuse_ino_t ino), (req, ino))
 COUNTED(file_open, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
 COUNTED(file_read, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
         (req, ino, size, offset, file))
@@ -64,7 +64,7 @@ const struct fuse_lowlevel_ops pullmail_ops = {
     .readdir = counted_dir_readdir,
     .readdirplus = counted_dir_readdirplus,
     .releasedir = counted_dir_releasedir,
-    .statfs = counted_dir_statfs,
+    .statfs = counted_statfs_get,
     .open = counted_file_open,
     .read = counted_file_read,
     .release = counted_file_release,

@@ -21,13 +21,15 @@ void dir_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 void dir_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                      struct fuse_file_info *file);
 void dir_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
-void dir_statfs(fuse_req_t req, fuse_ino_t ino);
 
 /* file.c */
 void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
 void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                struct fuse_file_info *file);
 void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
+
+/* statfs.c */
+void statfs_get(fuse_req_t req, fuse_ino_t ino);
 
 /* xattr.c */
 void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
