@@ -21,6 +21,8 @@ enum {
     WIDENING = 1 << 20, /* by each message that was not asked for ahead of its reader */
     FOLDERS_AHEAD = 3,  /* that the reader has not come to */
     DEFAULT_MOST = 16 << 20,
+    MEMORY_MOST = 4 << 20,  /* ahead of the readers where the cache is in memory alone */
+    PENDING_MOST = 8 << 20, /* bytes that the disk has not taken yet */
 };
 
 /*
@@ -125,12 +127,21 @@ static Sweep *begin_sweep(Prefetcher *prefetcher, uint32_t folder, ScanOrder ord
 /* --- how far ahead ------------------------------------------------------------------------------
  */
 
+/* What is ahead must not be dropped before it is read: memory alone holds little. */
+static uint64_t most_ahead(Prefetcher *prefetcher)
+{
+    ContentStats stats;
+
+    content_stats(prefetcher->mount->content, &stats);
+    return stats.on_disk ? prefetcher->most : MIN(prefetcher->most, MEMORY_MOST);
+}
+
 static uint64_t window(Prefetcher *prefetcher)
 {
     uint64_t wide = WINDOW_LEAST + 2 * rate_bytes(prefetcher->rate, g_get_monotonic_time()) +
                     prefetcher->widening;
 
-    return MIN(wide, prefetcher->most);
+    return MIN(wide, most_ahead(prefetcher));
 }
 
 /* Whether a reader of whom nothing tells that he goes on has enough ahead of him. */
@@ -148,6 +159,7 @@ static bool is_enough(Prefetcher *prefetcher, const Sweep *sweep)
 static bool has_room(Prefetcher *prefetcher, const Sweep *sweep)
 {
     return scan_ahead_bytes(prefetcher->scans) < window(prefetcher) &&
+           content_pending(prefetcher->mount->content) < PENDING_MOST &&
            !is_enough(prefetcher, sweep);
 }
 

@@ -226,6 +226,18 @@ static void test_bound(void **state)
     scene_end(&scene);
 }
 
+/* Where the cache is in memory alone, nothing is dropped of what was fetched ahead. */
+static void test_in_memory(void **state)
+{
+    (void)state;
+    void *nowhere = NULL;
+    Scene scene = scene_of(MESSAGES, long_text, 16 * MIB, &nowhere);
+    for (uint32_t uid = 1; uid <= MESSAGES; uid++)
+        assert_true(read_whole(&scene, uid, long_text(uid)));
+    assert_int_equal(most_asked(scene.server, MAIL_SECTION_HEADER), 1);
+    scene_end(&scene);
+}
+
 /* As a file manager does with a screen of files: a little is fetched ahead, and beginnings only. */
 static void test_beginnings(void **state)
 {
@@ -388,13 +400,21 @@ static void test_next_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_IN_DIRECTORY(test_a_few_reads),    TEST_IN_DIRECTORY(test_off),
-        TEST_IN_DIRECTORY(test_up_and_down),    TEST_IN_DIRECTORY(test_by_name),
-        TEST_IN_DIRECTORY(test_shuffled),       TEST_IN_DIRECTORY(test_three_readers),
-        TEST_IN_DIRECTORY(test_held),           TEST_IN_DIRECTORY(test_bound),
-        TEST_IN_DIRECTORY(test_beginnings),     TEST_IN_DIRECTORY(test_many_beginnings),
-        TEST_IN_DIRECTORY(test_gone_and_false), TEST_IN_DIRECTORY(test_cut),
-        TEST_IN_DIRECTORY(test_dead_server),    TEST_IN_DIRECTORY(test_waits_for_a_batch),
+        TEST_IN_DIRECTORY(test_a_few_reads),
+        TEST_IN_DIRECTORY(test_off),
+        TEST_IN_DIRECTORY(test_up_and_down),
+        TEST_IN_DIRECTORY(test_by_name),
+        TEST_IN_DIRECTORY(test_shuffled),
+        TEST_IN_DIRECTORY(test_three_readers),
+        TEST_IN_DIRECTORY(test_held),
+        TEST_IN_DIRECTORY(test_bound),
+        TEST_IN_DIRECTORY(test_in_memory),
+        TEST_IN_DIRECTORY(test_beginnings),
+        TEST_IN_DIRECTORY(test_many_beginnings),
+        TEST_IN_DIRECTORY(test_gone_and_false),
+        TEST_IN_DIRECTORY(test_cut),
+        TEST_IN_DIRECTORY(test_dead_server),
+        TEST_IN_DIRECTORY(test_waits_for_a_batch),
         TEST_IN_DIRECTORY(test_next_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
