@@ -115,7 +115,7 @@ class CommandLineTest(Refused):
                 ("expunge=later", f"bad option 'expunge=later': {choice}now, unmount, never"),
                 ("auth=kerberos", f"bad option 'auth=kerberos': {choice}auto, scram-sha-256-plus, scram-sha-256, "
                                   "scram-sha-1-plus, scram-sha-1, cram-md5, plain, login, user, external, xoauth2, "
-                                  "oauthbearer"),
+                                  "oauthbearer, apop"),
                 ("auth=user", "auth=user is POP3's USER and PASS; for IMAP, auth=login is the command LOGIN"),
                 ("remount", "options can't be changed while a mailbox is mounted: unmount it, and mount it again"),
                 ("passcmd=true", "passfile= and passcmd= exclude each other: give one of them"),
