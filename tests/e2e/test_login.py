@@ -338,6 +338,9 @@ class Terminal:
         if self.pid == 0:
             os.environ["HOME"] = "/nonexistent"
             os.environ.pop("NETRC", None)
+            # Whoever runs the tests in the background has these ignored, and so have all his children.
+            for number in (signal.SIGINT, signal.SIGQUIT):
+                signal.signal(number, signal.SIG_DFL)
             os.execvp(command[0], [str(word) for word in command])
 
     def echoes(self):

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import threading
+import time
 import unittest
 
 from corpus import message
@@ -135,7 +136,12 @@ class ScanTest(unittest.TestCase):
             paths = [path for _, path in sorted(mount.messages().items())]
             for path in paths[:20]:
                 sha256(path)
-            wait_for(lambda: ", 0 commands" in mount.status(), "the end of what is on the wire")
+
+            def is_quiet():
+                before = self.server.mark()
+                time.sleep(1)
+                return self.server.mark() == before
+            wait_for(is_quiet, "the end of what is on the wire")
             mark = self.server.mark()
             fetched = int(re.search(r"prefetched-messages: (\d+)", mount.status())[1])
             self.assertLess(fetched, MESSAGES - 20)
