@@ -390,7 +390,7 @@ static Sweep *sweep_for(Prefetcher *prefetcher, uint32_t folder, const ScanView 
 static void begin_with(Prefetcher *prefetcher, Sweep *sweep, const CatalogMessage *message)
 {
     if (sweep->next == 0 || sweep->depth != SCAN_WHOLES || message->size > FETCH_WHOLE_MOST ||
-        scan_ahead_bytes(prefetcher->scans) > 0)
+        message->header_length || scan_ahead_bytes(prefetcher->scans) > 0)
         return;
     sweep->missed = message->uid;
     sweep->next--;

@@ -101,11 +101,11 @@ static void scan(Scene *scene, const uint32_t *uids, size_t n)
         assert_true(read_whole(scene, uids[i], mixed_text(uids[i])));
 }
 
-static void assert_scanned_well(Scene *scene)
+static void assert_scanned_well(Scene *scene, unsigned times)
 {
-    /* Each once, and by far fewer commands than there are messages. */
+    /* Each that often at most, and by far fewer commands than there are messages. */
     assert_int_equal(messages_asked(scene->server), MESSAGES);
-    assert_int_equal(most_asked(scene->server, MAIL_SECTION_HEADER), 1);
+    assert_in_range(most_asked(scene->server, MAIL_SECTION_HEADER), 1, times);
     assert_in_range(fake_started(scene->server, FAKE_FETCH), 3, MESSAGES / 4);
 }
 
@@ -118,7 +118,7 @@ static void test_up_and_down(void **state)
             uids[i] = down ? MESSAGES - i : i + 1;
         content_drop_folder(scene.fs->mount.content, 1);
         scan(&scene, uids, MESSAGES);
-        assert_scanned_well(&scene);
+        assert_scanned_well(&scene, 1);
         scene_end(&scene);
         teardown_directory(state); /* the second has a cache of its own */
         assert_int_equal(setup_directory(state), 0);
@@ -140,7 +140,7 @@ static void test_by_name(void **state)
     assert_int_equal(fs_opendir(scene.fs, fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX")), 0);
     fake_forget(scene.server);
     scan(&scene, uids, MESSAGES);
-    assert_scanned_well(&scene);
+    assert_scanned_well(&scene, 1);
     scene_end(&scene);
 }
 
@@ -157,7 +157,7 @@ static void test_shuffled(void **state)
         uids[j] = kept;
     }
     scan(&scene, uids, MESSAGES);
-    assert_scanned_well(&scene);
+    assert_scanned_well(&scene, 2);
     scene_end(&scene);
 }
 
@@ -183,7 +183,8 @@ static void test_three_readers(void **state)
         threads[i] = g_thread_new("reader", read_part, &scene);
     for (int i = 0; i < 3; i++)
         assert_true(g_thread_join(threads[i]));
-    assert_scanned_well(&scene);
+    /* One may have been opened by its reader, and be fetched for another one's sake. */
+    assert_scanned_well(&scene, 2);
     scene_end(&scene);
 }
 
