@@ -233,6 +233,7 @@ class CacheTest(unittest.TestCase):
                              " (SELECT id FROM message WHERE uid = ?)) WHERE id >> 20 ="
                              " (SELECT id FROM message WHERE uid = ?)", (self.uids[8], self.uids[7]))
         mark = self.server.mark()
+        mount.options.append("prefetch=off")  # one message a command
         mount.start()
         check_bytes(self, mount.messages(), self.truth)
         self.assertEqual(self.fetched_uids(mark), {*victims, self.uids[5], self.uids[7]})
