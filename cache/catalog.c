@@ -29,6 +29,7 @@ void catalog_folder_free(Folder *folder)
     catalog_folder_clear(&folder->about);
     rows_clear(&folder->rows);
     g_array_unref(folder->gone);
+    identities_free(folder->identities);
     g_free(folder);
 }
 
@@ -62,6 +63,7 @@ Catalog *catalog_open(const char *directory)
     catalog->names = g_hash_table_new(g_str_hash, g_str_equal);
     catalog->flag_sets = flagsets_new();
     catalog->dropped = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    catalog->named = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     catalog->next_temporary = CATALOG_TEMPORARY;
     if (directory)
         catalog->index = index_open(directory);
@@ -77,6 +79,7 @@ void catalog_close(Catalog *catalog)
 {
     if (!catalog)
         return;
+    catalog_identified(catalog);
     while (!catalog_flush(catalog))
         ;
     index_close(catalog->index);
@@ -84,6 +87,7 @@ void catalog_close(Catalog *catalog)
     g_hash_table_unref(catalog->folders);
     flagsets_free(catalog->flag_sets);
     g_array_unref(catalog->dropped);
+    g_array_unref(catalog->named);
     pthread_mutex_destroy(&catalog->lock);
     g_free(catalog);
 }
@@ -320,6 +324,8 @@ static void put_message(Catalog *catalog, Folder *folder, const MailMessage *mes
     }
     if (message->has & MAIL_HAS_DATE)
         row->date = message->date;
+    else if (folder->identities && identities_of(folder->identities, message->uid))
+        row->date = identities_of(folder->identities, message->uid)->seen;
     if (message->has & MAIL_HAS_FLAGS)
         row->flag_set = flagsets_intern(catalog->flag_sets, message->flags);
     if (added || row->size != before.size || row->date != before.date ||

@@ -72,6 +72,13 @@ size_t catalog_messages_after(Catalog *catalog, uint32_t folder, uint32_t after,
 bool catalog_last_message(Catalog *catalog, uint32_t folder, CatalogMessage *copy);
 /* "\\Seen $Forwarded" for a message's flag_set; the caller frees. */
 char *catalog_flags(Catalog *catalog, uint16_t flag_set);
+/*
+ * The unique name that the server gives a message, and which of several with that name it is; the
+ * caller frees. NULL: it has none.
+ */
+char *catalog_name(Catalog *catalog, uint32_t folder, uint32_t uid, unsigned *which);
+/* The UID of the message of that name, whether it is there now or not; 0: nobody knows it. */
+uint32_t catalog_named(Catalog *catalog, uint32_t folder, const char *name, unsigned which);
 /* Sums over all folders, for the status. */
 void catalog_totals(Catalog *catalog, uint64_t *folders, uint64_t *messages, uint64_t *bytes);
 /*
@@ -100,6 +107,17 @@ void catalog_put_messages(Catalog *catalog, uint32_t folder, const MailMessage *
 GArray *catalog_remove_ranges(Catalog *catalog, uint32_t folder, const MailUidRange *ranges,
                               size_t n);
 GArray *catalog_keep_only(Catalog *catalog, uint32_t folder, const uint32_t *uids, size_t n);
+/*
+ * As MailSyncSink.identify. A message that is told without a date is as old as its name is known
+ * here. Between the first of these and catalog_identified, nothing else of the catalog is called by
+ * the engine thread but catalog_put_messages.
+ */
+uint32_t catalog_identify(Catalog *catalog, uint32_t folder, const char *name, unsigned which);
+/*
+ * What was identified is kept. False: it could not be, and the UIDs that were new do not hold: the
+ * folder has to be listed again.
+ */
+bool catalog_identified(Catalog *catalog);
 /* As MailSyncSink.state: the folder is in step now. */
 void catalog_put_state(Catalog *catalog, uint32_t folder, const MailFolderState *state);
 /* The header's length was seen; 0 leaves what is known. size is true: counts in the size record

@@ -91,6 +91,17 @@ static Folder *loading_folder(Loader *loader, uint32_t id)
     return NULL;
 }
 
+/* Names come by folder in no order, and there are few folders that have any. */
+static void load_identity(gpointer data, uint32_t id, const Identity *identity)
+{
+    const Loader *loader = data;
+    for (guint i = 0; i < loader->folders->len; i++) {
+        Folder *folder = g_array_index(loader->folders, LoadedFolder, i).folder;
+        if (folder->about.id == id)
+            catalog_load_identity(folder, identity);
+    }
+}
+
 static void load_message(gpointer data, uint32_t id, const Row *stored, int64_t flag_set)
 {
     Loader *loader = data;
@@ -117,7 +128,7 @@ static void distrust(Folder *folder)
     folder->clear = folder->dirty = true;
 }
 
-static const IndexSink load_sink = {load_folder, load_flag_set, load_message};
+static const IndexSink load_sink = {load_folder, load_flag_set, load_identity, load_message};
 
 /* False: nothing was loaded. The loader has the folders then. */
 static bool load(Loader *loader, uint32_t only)
@@ -175,6 +186,7 @@ static void store_again(Catalog *catalog)
         for (Row *row; (row = rows_next(&folder->rows, &cursor)); catalog_mark_row(folder, row))
             row->change = ROW_NEW;
         folder->dirty = true;
+        catalog_mark_identities(folder, false);
     }
     flagsets_forget_stored(catalog->flag_sets);
     g_array_set_size(catalog->dropped, 0);
@@ -307,6 +319,7 @@ static void write_folder(Flush *flush, Folder *folder)
     uint32_t id = folder->about.id;
     if (folder->clear)
         index_clear_messages(index, id);
+    catalog_write_identities(flush->catalog, folder);
     if (write_gone(flush, &written) && write_rows(flush, &written)) {
         IndexSum sum = sum_folder(flush->catalog, folder);
         written.complete = true;
@@ -327,6 +340,7 @@ static void note_written(const Written *written)
             row->change = ROW_CLEAN;
     g_array_remove_range(folder->gone, 0, written->gone);
     folder->clear &= !written->cleared;
+    catalog_mark_identities(folder, true);
     if (written->complete) {
         folder->dirty = false;
         folder->stored = true;

@@ -25,12 +25,14 @@ typedef struct {
     CatalogFolder about;
     Rows rows;
     uint64_t bytes;
+    Identities *identities;           /* NULL: its messages have no names */
     GArray *gone;                     /* engine: UIDs that the index may still have */
     uint32_t dirty_first, dirty_last; /* engine */
     bool dirty;                       /* engine: rows, gone, clear or about differ from the index */
     bool clear;                       /* engine: the index may have rows of another life */
     bool stored;                      /* engine: the index has a row for the folder */
     bool unsaved;                     /* engine: nothing of it gets to the index */
+    bool nameless;                    /* engine: the index lacks some of the identities */
 } Folder;
 
 struct Catalog {
@@ -43,6 +45,8 @@ struct Catalog {
     GArray *dropped;               /* engine: folder ids to be deleted from the index */
     uint64_t new_right, new_wrong; /* engine: of the size record, not yet in the index */
     uint32_t next_temporary;       /* engine */
+    uint32_t naming;               /* engine: the folder whose names a transaction is open for */
+    GArray *named;                 /* engine: UIDs that it gives */
 };
 
 Folder *catalog_folder_new(const MailFolderInfo *info, uint32_t id);
@@ -62,3 +66,12 @@ void catalog_load(Catalog *catalog);
  * index_claim_folder. Never fails: where the index can't be used, its id is a temporary one.
  */
 Folder *catalog_claim(Catalog *catalog, const MailFolderInfo *info, uint32_t uidvalidity);
+
+/* --- catalog_names.c ------------------------------------------------------------------------ */
+
+/* A name that the index has; before the folder is inserted. */
+void catalog_load_identity(Folder *folder, const Identity *identity);
+/* Writes the folder's names that the index lacks, within a transaction. */
+void catalog_write_identities(Catalog *catalog, Folder *folder);
+/* That transaction is committed (stored), or the index has been emptied. */
+void catalog_mark_identities(Folder *folder, bool stored);

@@ -21,6 +21,11 @@ enum {
     ST_PUT_FOLDER,
     ST_ADD_FOLDER,
     ST_ADD_SIZES,
+    ST_FIND_NAME,
+    ST_NEXT_UID,
+    ST_ADD_NAME,
+    ST_DELETE_NAMES,
+    ST_DELETE_REMOVALS,
     N_STATEMENTS
 };
 
@@ -59,12 +64,19 @@ static const char *const sql[N_STATEMENTS] = {
     [ST_ADD_FOLDER] = "INSERT OR IGNORE INTO folder (id, name) VALUES (?1, ?2)",
     [ST_ADD_SIZES] = "INSERT INTO record VALUES (?1, ?2)"
                      " ON CONFLICT (key) DO UPDATE SET value = value + ?2",
+    [ST_FIND_NAME] = "SELECT uid, seen FROM identity WHERE folder = ?1 AND which = ?2 AND"
+                     " name = ?3",
+    [ST_NEXT_UID] = "SELECT max(uid) + 1 FROM identity WHERE folder = ?1 AND uid < ?2",
+    [ST_ADD_NAME] = "INSERT OR IGNORE INTO identity (folder, which, uid, seen, name)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [ST_DELETE_NAMES] = "DELETE FROM identity WHERE folder = ?1",
+    [ST_DELETE_REMOVALS] = "DELETE FROM removal WHERE folder = ?1",
 };
 
-static const DatabaseKind kind = {
+const DatabaseKind index_kind = {
     .file = "index.db",
     .what = "the index of the mail cache",
-    .version = 1,
+    .version = 2,
     .pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
                "PRAGMA wal_autocheckpoint = 0;"
                "PRAGMA secure_delete = OFF; PRAGMA cache_size = -1024",
@@ -79,6 +91,11 @@ static const DatabaseKind kind = {
               " flag_set INTEGER NOT NULL, proof INTEGER NOT NULL,"
               " PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
               "CREATE TABLE flag_set(id INTEGER PRIMARY KEY, text BLOB NOT NULL UNIQUE);"
+              "CREATE TABLE identity(folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
+              " name BLOB NOT NULL, which INTEGER NOT NULL, seen INTEGER NOT NULL,"
+              " PRIMARY KEY (folder, uid), UNIQUE (folder, name, which)) WITHOUT ROWID;"
+              "CREATE TABLE removal(folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
+              " PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
               "CREATE TABLE record(key INTEGER PRIMARY KEY, value INTEGER NOT NULL);"
               "INSERT INTO sqlite_sequence VALUES ('folder', abs(random() % 33554432))",
     .busy_ms = 2000,
@@ -131,7 +148,7 @@ static void handle_trouble(Index *index, DatabaseState state, const char *why)
     }
     if (state == DATABASE_DAMAGED)
         disconnect(index);
-    trouble_begin(&index->trouble, &kind, state, reason,
+    trouble_begin(&index->trouble, &index_kind, state, reason,
                   "what is known of folders and messages is kept in memory alone, and listed again "
                   "after the next mount");
 }
@@ -150,7 +167,7 @@ static bool carry_log_over(gpointer data)
     pthread_mutex_lock(&index->lock);
     DatabaseFile file = index->file;
     pthread_mutex_unlock(&index->lock);
-    g_autoptr(Database) database = database_connect(&kind, index->directory, file);
+    g_autoptr(Database) database = database_connect(&index_kind, index->directory, file);
     if (database)
         sqlite3_wal_checkpoint_v2(database_handle(database), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
                                   NULL);
@@ -174,7 +191,7 @@ static bool connect_index(Index *index)
 {
     DatabaseState state;
     g_autofree char *why = NULL;
-    index->database = database_open(&kind, index->directory, &state, &why);
+    index->database = database_open(&index_kind, index->directory, &state, &why);
     if (!index->database) {
         handle_trouble(index, state, why);
         return false;
@@ -256,7 +273,7 @@ bool index_commit(Index *index)
     if (index->state == DATABASE_OK)
         index->state = database_run(index->database, "COMMIT");
     if (index->state == DATABASE_OK) {
-        trouble_end(&index->trouble, &kind);
+        trouble_end(&index->trouble, &index_kind);
         check_log(index);
         return true;
     }
@@ -310,6 +327,19 @@ static void load_one_flag_set(sqlite3_stmt *row, const IndexSink *sink, gpointer
     sink->flag_set(data, sqlite3_column_int64(row, 0), text);
 }
 
+static void load_one_identity(sqlite3_stmt *row, const IndexSink *sink, gpointer data)
+{
+    g_autofree char *name = column_text(row, 4);
+    const Identity identity = {
+        .uid = (uint32_t)sqlite3_column_int64(row, 1),
+        .which = (unsigned)sqlite3_column_int64(row, 2),
+        .seen = sqlite3_column_int64(row, 3),
+        .stored = true,
+        .name = name,
+    };
+    sink->identity(data, (uint32_t)sqlite3_column_int64(row, 0), &identity);
+}
+
 static void load_one_message(sqlite3_stmt *statement, const IndexSink *sink, gpointer data)
 {
     Row row = {
@@ -351,6 +381,9 @@ DatabaseState index_load(Index *index, uint32_t only, const IndexSink *sink, gpo
         " checksum FROM folder WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
         range, load_one_folder, sink, data);
     load_table(index, "SELECT id, text FROM flag_set", NULL, load_one_flag_set, sink, data);
+    load_table(index,
+               "SELECT folder, uid, which, seen, name FROM identity WHERE folder BETWEEN ?1 AND ?2",
+               range, load_one_identity, sink, data);
     load_table(index,
                "SELECT folder, uid, size, date, header_length, flag_set, proof FROM message"
                " WHERE folder BETWEEN ?1 AND ?2 ORDER BY folder, uid",
@@ -436,6 +469,8 @@ void index_delete_folder(Index *index, uint32_t folder)
 {
     run(index, ST_DELETE_FOLDER, 1, (int64_t[]){folder});
     run(index, ST_CLEAR, 1, (int64_t[]){folder});
+    run(index, ST_DELETE_NAMES, 1, (int64_t[]){folder});
+    run(index, ST_DELETE_REMOVALS, 1, (int64_t[]){folder});
 }
 
 bool index_put_folder(Index *index, const CatalogFolder *folder, IndexSum sum, bool insert)
@@ -506,4 +541,49 @@ void index_add_sizes(Index *index, uint64_t right, uint64_t wrong)
 {
     run(index, ST_ADD_SIZES, 2, (int64_t[]){RECORD_RIGHT, (int64_t)right});
     run(index, ST_ADD_SIZES, 2, (int64_t[]){RECORD_WRONG, (int64_t)wrong});
+}
+
+/* --- names ---------------------------------------------------------------------------------- */
+
+/* False: there is none. */
+static bool find_name(Index *index, uint32_t folder, Identity *identity)
+{
+    sqlite3_stmt *find = index->statements[ST_FIND_NAME];
+    statement_bind(find, 2, (int64_t[]){folder, identity->which});
+    bind_text(find, 3, identity->name);
+    int result = sqlite3_step(find);
+    if (result == SQLITE_ROW) {
+        identity->uid = (uint32_t)sqlite3_column_int64(find, 0);
+        identity->seen = sqlite3_column_int64(find, 1);
+    }
+    sqlite3_reset(find);
+    return check(index, result) && result == SQLITE_ROW;
+}
+
+void index_put_identity(Index *index, uint32_t folder, const Identity *identity)
+{
+    if (index->state != DATABASE_OK)
+        return;
+    sqlite3_stmt *add = index->statements[ST_ADD_NAME];
+    statement_bind(add, 4, (int64_t[]){folder, identity->which, identity->uid, identity->seen});
+    bind_text(add, 5, identity->name);
+    check(index, sqlite3_step(add));
+    sqlite3_reset(add);
+}
+
+bool index_identify(Index *index, uint32_t folder, uint32_t below, Identity *identity)
+{
+    int result;
+    if (index->state != DATABASE_OK)
+        return false;
+    if (find_name(index, folder, identity))
+        return true;
+    int64_t next = statement_value(index->statements[ST_NEXT_UID], 2, (int64_t[]){folder, below}, 1,
+                                   &result);
+    check(index, result);
+    identity->uid = (uint32_t)MAX(next, 1);
+    if (identity->uid >= below)
+        return false;
+    index_put_identity(index, folder, identity);
+    return index->state == DATABASE_OK;
 }

@@ -15,6 +15,7 @@
 
 #include "catalog.h"
 #include "database.h"
+#include "identity.h"
 #include "rows.h"
 
 typedef struct Index Index;
@@ -24,12 +25,18 @@ typedef struct {
     uint64_t checksum;
 } IndexSum;
 
-/* Called by index_load: all folders, then all sets of flags, then all messages by folder and UID.
+/* The file, for who has a connection of its own to it (see journal.h). */
+extern const DatabaseKind index_kind;
+
+/*
+ * Called by index_load: all folders, then all sets of flags, then all names, then all messages by
+ * folder and UID.
  */
 typedef struct {
     /* copy is the callee's to keep (its name is its own). */
     void (*folder)(gpointer data, CatalogFolder *copy, IndexSum sum);
     void (*flag_set)(gpointer data, int64_t stored, const char *text);
+    void (*identity)(gpointer data, uint32_t folder, const Identity *identity);
     void (*message)(gpointer data, uint32_t folder, const Row *row, int64_t flag_set);
 } IndexSink;
 
@@ -64,7 +71,7 @@ bool index_claim_folder(Index *index, const MailFolderInfo *info, uint32_t uidva
                         IndexClaim *claim);
 
 bool index_begin(Index *index);
-/* The folder, and its messages. */
+/* The folder, and all that belongs to it. */
 void index_delete_folder(Index *index, uint32_t folder);
 void index_clear_messages(Index *index, uint32_t folder);
 void index_delete_message(Index *index, uint32_t folder, uint32_t uid);
@@ -78,6 +85,13 @@ int64_t index_put_flag_set(Index *index, const char *text);
  * another folder in its place, or none any more (and insert is false).
  */
 bool index_put_folder(Index *index, const CatalogFolder *folder, IndexSum sum, bool insert);
+/*
+ * Fills in the UID and the first sight of a name (of which name, which and seen are given): as the
+ * index has it, or else anew, as the next UID below `below`. False: failed, or none is left.
+ */
+bool index_identify(Index *index, uint32_t folder, uint32_t below, Identity *identity);
+/* Keeps a name that has its UID already; does nothing where the name or the UID is taken. */
+void index_put_identity(Index *index, uint32_t folder, const Identity *identity);
 void index_add_sizes(Index *index, uint64_t right, uint64_t wrong);
 /* True: everything since index_begin is written; false: nothing of it. */
 bool index_commit(Index *index);

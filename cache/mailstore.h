@@ -16,7 +16,7 @@ typedef struct MailOp MailOp; /* an operation under way; invalid once its done r
 /* error is NULL for success, and the callee's only until it returns. */
 typedef void (*MailDone)(gpointer data, const GError *error);
 
-/* What the protocol or the server can do at all, known after connect. */
+/* What the protocol can do at all: the same at any time. */
 enum {
     MAIL_STORE_FOLDERS = 1 << 0, /* has more than one folder */
     MAIL_STORE_RANGES = 1 << 1,  /* can fetch a stretch of a section */
@@ -24,6 +24,7 @@ enum {
     /* A fetch of any stretch costs the whole message: ask for all of it at once (see MailFetch). */
     MAIL_STORE_WHOLE = 1 << 3,
     MAIL_STORE_REMOVE = 1 << 4, /* can remove messages */
+    MAIL_STORE_NAMES = 1 << 5,  /* messages have unique names, and get UIDs by identify */
 };
 
 /* Told of each folder that list finds. */
@@ -159,7 +160,7 @@ MailOp *mail_store_remove(MailStore *store, const MailRemove *remove, MailRemove
 /* The operation's done and sink are not called any more; what is on the wire is thrown away. */
 void mail_store_cancel(MailStore *store, MailOp *op);
 
-/* MAIL_STORE_ bits. */
+/* MAIL_STORE_ bits. Any thread. */
 unsigned mail_store_features(MailStore *store);
 
 /* False where the server told no quota. Never waits. */

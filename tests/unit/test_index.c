@@ -35,6 +35,13 @@ static void tell_flag_set(gpointer data, int64_t stored, const char *text)
     g_string_append_printf(data, "flags %d %s\n", (int)stored, text);
 }
 
+static void tell_identity(gpointer data, uint32_t folder, const Identity *identity)
+{
+    (void)folder;
+    g_string_append_printf(data, "name %u %s %u %d%s\n", identity->uid, identity->name,
+                           identity->which, (int)identity->seen, identity->stored ? "" : "?");
+}
+
 static void tell_message(gpointer data, uint32_t folder, const Row *row, int64_t flag_set)
 {
     (void)folder;
@@ -44,7 +51,7 @@ static void tell_message(gpointer data, uint32_t folder, const Row *row, int64_t
 
 static void assert_told(Index *index, uint32_t only, const char *expected)
 {
-    static const IndexSink sink = {tell_folder, tell_flag_set, tell_message};
+    static const IndexSink sink = {tell_folder, tell_flag_set, tell_identity, tell_message};
     g_autoptr(GString) told = g_string_new(NULL);
     assert_int_equal(index_load(index, only, &sink, told), DATABASE_OK);
     assert_string_equal(told->str, expected);
@@ -208,13 +215,69 @@ static void test_damaged_later(void **state)
         fputc(byte_of(1, 1, (uint64_t)i), file);
     fclose(file);
     index = open_index(*state);
-    static const IndexSink sink = {tell_folder, tell_flag_set, tell_message};
+    static const IndexSink sink = {tell_folder, tell_flag_set, tell_identity, tell_message};
     g_autoptr(GString) told = g_string_new(NULL);
     assert_int_equal(index_load(index, 0, &sink, told), DATABASE_DAMAGED);
     assert_true(index_usable(index));
     claim(index, "x", 7, false);
     assert_int_equal(warnings, 1);
     assert_in_range(count_names(*state, "index.db.damaged-"), 1, 2); /* with its log */
+    index_close(index);
+}
+
+static uint32_t identify(Index *index, uint32_t id, const char *name, unsigned which, int64_t seen)
+{
+    Identity identity = {.name = (char *)name, .which = which, .seen = seen};
+    return index_identify(index, id, 1000, &identity) ? identity.uid : 0;
+}
+
+/* Names get UIDs one after the other, and keep them and their first sight; also those that are
+ * given by another connection. */
+static void test_names(void **state)
+{
+    Index *index = open_index(*state), *other = open_index(*state);
+    uint32_t id = claim(index, "INBOX", 1, false), second = claim(index, "x", 1, false);
+    Identity known = {.name = (char *)"b", .seen = 99};
+    assert_true(index_begin(index));
+    assert_int_equal(identify(index, id, "b", 0, 10), 1);
+    assert_int_equal(identify(index, id, "a", 0, 11), 2);
+    assert_int_equal(identify(index, id, "a", 1, 12), 3);
+    assert_int_equal(identify(index, second, "a", 0, 13), 1);
+    assert_true(index_commit(index));
+    assert_true(index_begin(other));
+    assert_int_equal(identify(other, id, "a", 1, 20), 3);
+    assert_int_equal(identify(other, id, "c", 0, 21), 4);
+    assert_true(index_identify(other, id, 1000, &known));
+    assert_int_equal(known.seen, 10);
+    assert_true(index_commit(other));
+    assert_told(index, id,
+                "folder INBOX / 0 1 0 0 0 0 0\n"
+                "name 1 b 0 10\nname 2 a 0 11\nname 3 a 1 12\nname 4 c 0 21\n");
+    assert_true(index_begin(index));
+    index_delete_folder(index, id);
+    assert_true(index_commit(index));
+    assert_told(index, id, "");
+    assert_told(index, second, "folder x / 0 1 0 0 0 0 0\nname 1 a 0 13\n");
+    index_close(other);
+    index_close(index);
+}
+
+static void test_names_that_are_taken(void **state)
+{
+    Index *index = open_index(*state);
+    uint32_t id = claim(index, "INBOX", 1, false);
+    assert_true(index_begin(index));
+    index_put_identity(index, id, &(Identity){.uid = 998, .name = (char *)"a", .seen = 1});
+    index_put_identity(index, id, &(Identity){.uid = 998, .name = (char *)"b", .seen = 1});
+    index_put_identity(index, id, &(Identity){.uid = 5, .name = (char *)"a", .seen = 1});
+    index_put_identity(index, id, &(Identity){.uid = 2000, .name = (char *)"far", .seen = 1});
+    assert_int_equal(identify(index, id, "c", 0, 2), 999);
+    assert_int_equal(identify(index, id, "d", 0, 2), 0); /* no UID is left */
+    assert_int_equal(identify(index, id, "a", 0, 2), 998);
+    assert_true(index_commit(index));
+    assert_told(index, id,
+                "folder INBOX / 0 1 0 0 0 0 0\n"
+                "name 998 a 0 1\nname 999 c 0 2\nname 2000 far 0 1\n");
     index_close(index);
 }
 
@@ -260,6 +323,8 @@ int main(void)
         TEST_IN_DIRECTORY(test_failed_transaction_leaves_nothing),
         TEST_IN_DIRECTORY(test_emptied_by_another),
         TEST_IN_DIRECTORY(test_damaged_later),
+        TEST_IN_DIRECTORY(test_names),
+        TEST_IN_DIRECTORY(test_names_that_are_taken),
         TEST_IN_DIRECTORY(test_log_is_carried_over),
         TEST_IN_DIRECTORY(test_no_directory),
     };

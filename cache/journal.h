@@ -1,0 +1,40 @@
+/*
+ * journal.h: changes of the mailbox that a user was told are done, and that the server has yet to
+ * confirm. They are on the disk before the user is told, and are done again after a crash.
+ *
+ * They are kept in the index's file, by folder id and UID, and so live and die with what these
+ * stand for: where the index is lost or a folder made anew, they are forgotten, and nothing is
+ * changed that the user did not mean. A thread of its own writes, since each change takes an fsync;
+ * those that come meanwhile share the next one.
+ *
+ * Does not survive fork(2).
+ */
+#pragma once
+
+#include "mail.h"
+
+typedef struct Journal Journal;
+
+/* Told on the journal's thread: whether the change is on the disk. error: the callee's until it
+ * returns. */
+typedef void (*JournalDone)(gpointer data, const GError *error);
+
+/* directory: the cache's, in which the index has been opened; NULL: nothing is ever kept. */
+Journal *journal_open(const char *directory);
+/* Writes what is left. NULL is ignored. */
+void journal_close(Journal *journal);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Journal, journal_close)
+
+typedef struct {
+    uint32_t folder, uid;
+} JournalRemoval;
+
+/* What there is to be removed, of JournalRemoval, by folder and UID; the caller unrefs. Before any
+ * other call. */
+GArray *journal_removals(Journal *journal);
+
+/* The message is to be removed. Any thread. Fails with ENOSPC or EIO: nothing is kept. */
+void journal_add_removal(Journal *journal, JournalRemoval removal, JournalDone done, gpointer data);
+/* It is removed, or will not be. Where that can't be written, a later mount tries once more. Any
+ * thread; nobody is told. */
+void journal_end_removal(Journal *journal, JournalRemoval removal);
