@@ -2,8 +2,7 @@
 
 #include "../imapclient/net/tls.h"
 #include "../imapclient/store.h"
-
-#include <errno.h>
+#include "../pop3client/store.h"
 
 static const char *auth_of(const Options *options)
 {
@@ -39,6 +38,28 @@ static MailStore *imap_account(const Options *options, const Credentials *creden
     return imap_store_new(&config);
 }
 
+static MailStore *pop3_account(const Options *options, const Credentials *credentials,
+                               TlsPolicy *tls)
+{
+    Pop3Config config = {
+        .host = options->url.host,
+        .port = options->url.port,
+        .tls = tls,
+        .implicit_tls = options->url.tls,
+        .clear = !options->url.tls && options->tls == TLS_OFF,
+        .client_cert = options->cert != NULL,
+        .user = credentials->user,
+        .password = credentials->password,
+        .auth = auth_of(options),
+        .read_only = options->read_only,
+        .timeout = options->timeout,
+        .idle = options->idle,
+        .trace = options->protocol,
+    };
+
+    return pop3_store_new(&config);
+}
+
 MailStore *account_store(const Options *options, const Credentials *credentials, GError **error)
 {
     g_autoptr(TlsPolicy) tls = tls_policy_new(options->cafile, options->cert, options->key, error);
@@ -47,9 +68,7 @@ MailStore *account_store(const Options *options, const Credentials *credentials,
         return NULL;
     if (options->url.protocol == URL_IMAP)
         return imap_account(options, credentials, tls);
-    g_set_error(error, MAIL_ERROR, EPROTONOSUPPORT,
-                "this version of pullmail speaks IMAP alone; use imaps:// where the server has it");
-    return NULL;
+    return pop3_account(options, credentials, tls);
 }
 
 char *account_key(const Options *options, const Credentials *credentials)

@@ -10,7 +10,7 @@
 
 /*
  * The store of the URL's protocol; nothing is sent yet. Fails with the errno of an unusable
- * certificate file, or EPROTONOSUPPORT.
+ * certificate file.
  */
 MailStore *account_store(const Options *options, const Credentials *credentials, GError **error);
 

@@ -3,6 +3,7 @@
 #include "../cache/scopedlock.h"
 #include "inode.h"
 #include "prefetch.h"
+#include "removal.h"
 #include "trust.h"
 
 #include <string.h>
@@ -170,6 +171,7 @@ GString *control_status(Mount *mount)
     trust_describe(mount->trust, text);
     mail_store_describe(mount->store, text);
     prefetch_describe(mount->prefetcher, text);
+    removals_describe(mount->removals, text);
     add_mail(text, mount);
     add_cache(text, mount);
     return text;

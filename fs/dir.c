@@ -2,10 +2,11 @@
 #include "control.h"
 #include "dircache.h"
 #include "fetch.h"
+#include "filename.h"
 #include "inode.h"
-#include "names.h"
 #include "ops.h"
 #include "refresh.h"
+#include "removal.h"
 #include "trust.h"
 
 #include <errno.h>
@@ -54,14 +55,10 @@ static bool needs_proof(const Mount *mount, fuse_ino_t ino)
 
 static bool lookup_message(const Mount *mount, uint32_t folder, const char *name, struct stat *st)
 {
-    uint32_t uid = names_message_uid(name);
-    char right_name[NAMES_MESSAGE_MAX];
     CatalogMessage message;
 
-    if (!uid || !catalog_message(mount->catalog, folder, uid, &message))
-        return false;
-    names_message(message.date, uid, right_name);
-    if (strcmp(name, right_name) != 0)
+    if (!filename_message(mount, folder, name, &message) ||
+        removals_hide(mount->removals, folder, message.uid))
         return false;
     attr_message(mount, folder, &message, st);
     return true;
@@ -104,7 +101,7 @@ static bool lookup_source(const Mount *mount, fuse_ino_t parent, const char *nam
     if (control_lookup(parent, name) || !mount_ino_folder(mount, parent, &folder) ||
         !tree_node(mount->tree, folder, &node))
         return false;
-    if (!names_message_uid(name)) {
+    if (!filename_may_be_message(mount, name)) {
         *source = 0;
         return true;
     }
@@ -466,7 +463,7 @@ static bool add_messages(Listing *listing, uint32_t folder, uint32_t after)
 {
     bool with_attributes = listing->plus && wants_attributes(listing->mount, folder);
     CatalogMessage messages[64];
-    char name[NAMES_MESSAGE_MAX];
+    char name[FILENAME_MAX_BYTES];
     struct stat st;
     size_t n;
 
@@ -477,7 +474,9 @@ static bool add_messages(Listing *listing, uint32_t folder, uint32_t after)
             after = messages[i].uid;
             if (!listing->listed && after > listing->horizon)
                 return false;
-            names_message(messages[i].date, after, name);
+            if (removals_hide(listing->mount->removals, folder, after) ||
+                !filename_of(listing->mount, folder, &messages[i], name))
+                continue;
             attr_message(listing->mount, folder, &messages[i], &st);
             if (!add(listing, name, &st,
                      with_attributes && trust_lasts(listing->mount->trust, &messages[i]),

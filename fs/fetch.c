@@ -5,10 +5,14 @@
 #include "inode.h"
 #include "prefetch.h"
 #include "refresh.h"
+#include "whole.h"
 
 #include <errno.h>
 
-enum { ROUNDS = 16 }; /* fetches for the sake of one request */
+enum {
+    ROUNDS = 16,      /* fetches for the sake of one request */
+    WHOLE_ROUNDS = 3, /* of which each brings the whole message */
+};
 
 #define SIZE_AT_MOST (UINT64_C(1) << 32) /* bytes of a message whose size has to be found out */
 
@@ -90,9 +94,16 @@ static void take_part(gpointer data, uint32_t uid, const MailRange *asked, GByte
     flight_add(data, asked, bytes);
 }
 
+static void take_piece(gpointer data, uint32_t uid, const MailRange *asked, GBytes *bytes)
+{
+    (void)uid;
+    whole_take(data, asked, bytes);
+}
+
 /* ahead: nobody waits. */
 static void ask(Flight *flight, const MailRange *ranges, size_t n, bool ahead)
 {
+    bool whole = flight->asking == ASK_WHOLE;
     Mount *mount = flight->mount;
     g_auto(CatalogFolder) folder = {0};
 
@@ -107,11 +118,12 @@ static void ask(Flight *flight, const MailRange *ranges, size_t n, bool ahead)
         .n_uids = 1,
         .ranges = ranges,
         .n_ranges = n,
-        .limit = FETCH_AT_MOST,
+        .limit = whole ? 0 : FETCH_AT_MOST,
         .ahead = ahead,
     };
     g_array_set_size(flight->parts, 0);
-    flight->op = mail_store_fetch(mount->store, &fetch, take_part, fetched, flight);
+    flight->op = mail_store_fetch(mount->store, &fetch, whole ? take_piece : take_part, fetched,
+                                  flight);
 }
 
 static void ask_sizing(Flight *flight)
@@ -152,6 +164,29 @@ static void refuse_first(Flight *flight, int code, const char *text)
     resume_first(flight, error);
 }
 
+/* The same of a store that gives whole messages alone. */
+static bool start_whole(Flight *flight, const CatalogMessage *message)
+{
+    Request *request = flight->waiting.head->data;
+
+    if (!whole_is_wanted(flight->mount->content, flight->folder, message, (uint64_t)request->offset,
+                         request->size)) {
+        resume_first(flight, NULL);
+        return false;
+    }
+    if (++request->rounds > WHOLE_ROUNDS) {
+        refuse_first(flight, ENOSPC,
+                     "it does not stay in the cache long enough to be read; more of cachesize=, or "
+                     "a disk that has room, would help");
+        return false;
+    }
+    flight->asking = ASK_WHOLE;
+    flight->text_probe.length = 0;
+    whole_begin(flight);
+    ask(flight, whole_ranges, G_N_ELEMENTS(whole_ranges), false);
+    return true;
+}
+
 /* Asks for what the head of the queue needs; false: it needed nothing, and was resumed. */
 static bool start_first(Flight *flight, const CatalogMessage *message)
 {
@@ -159,6 +194,8 @@ static bool start_first(Flight *flight, const CatalogMessage *message)
     MailRange ranges[FETCH_RANGES];
     size_t n = 0;
 
+    if (flight->mount->features & MAIL_STORE_WHOLE)
+        return start_whole(flight, message);
     if (++request->rounds > ROUNDS) {
         refuse_first(flight, EPROTO, "the server's answers never add up");
         return false;
@@ -199,7 +236,7 @@ static void start(Flight *flight)
 
 static void tell_prefetcher(Flight *flight, const GError *error)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = flight->asking == ASK_WHOLE ? flight->whole.length : 0;
 
     for (guint i = 0; i < flight->parts->len; i++)
         bytes += g_bytes_get_size(g_array_index(flight->parts, Part, i).bytes);
@@ -214,6 +251,8 @@ static void fail(Flight *flight, const GError *error)
         refresh_stale(mount->refresher, flight->folder);
     if (flight->asking == ASK_SIZING)
         content_drop(mount->content, flight->folder, flight->uid);
+    else if (flight->asking == ASK_WHOLE)
+        whole_drop(flight);
     conclude(flight, error);
 }
 
@@ -229,6 +268,9 @@ static void arrived(Flight *flight)
     case ASK_SIZING:
         ask_sizing(flight);
         break;
+    case ASK_WHOLE:
+        conclude_text(flight, EPROTO, "the server's answer has no end");
+        break;
     case ASK_PLANNED:
     default:
         flush_soon(mount->flusher);
@@ -243,18 +285,24 @@ static void gone(Flight *flight)
     conclude_text(flight, ENOENT, "it is gone from the server");
 }
 
+static bool has_come(const Flight *flight)
+{
+    return flight->asking == ASK_WHOLE ? whole_has_come(flight) : flight->parts->len > 0;
+}
+
 static void fetched(gpointer data, const GError *error)
 {
     Flight *flight = data;
 
     flight->op = NULL;
     tell_prefetcher(flight, error);
-    if (error && mail_errno(error) == EFBIG && flight->asking != ASK_SIZING) {
+    if (error && mail_errno(error) == EFBIG && flight->asking != ASK_SIZING &&
+        flight->asking != ASK_WHOLE) {
         ask_sizing(flight);
     } else if (error) {
         g_info("%s", error->message);
         fail(flight, error);
-    } else if (!flight->parts->len) {
+    } else if (!has_come(flight)) {
         gone(flight);
     } else {
         arrived(flight);

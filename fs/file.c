@@ -108,7 +108,7 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
     CatalogMessage message;
 
     if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC)) {
-        fuse_reply_err(req, EROFS);
+        fuse_reply_err(req, EPERM); /* where the mount is read-only, the kernel says so */
         return;
     }
     if (trust_skips_open(mount->trust)) {

@@ -3,6 +3,7 @@
 #include "flush.h"
 #include "inode.h"
 #include "trust.h"
+#include "whole.h"
 
 #include <string.h>
 
@@ -27,6 +28,7 @@ static void flight_free(gpointer data)
 
     g_array_unref(flight->parts);
     g_clear_pointer(&flight->joined, g_bytes_unref);
+    g_clear_pointer(&flight->whole.tail, g_byte_array_unref);
     g_free(flight);
 }
 
@@ -83,6 +85,7 @@ void flight_land(Flight *flight)
 
     flight->idle = true;
     g_array_set_size(flight->parts, 0);
+    g_clear_pointer(&flight->whole.tail, g_byte_array_unref);
     g_queue_push_tail_link(&flights->idle, &flight->idle_link);
     if (flights->idle.length > IDLE_FLIGHTS) {
         Flight *oldest = flights->idle.head->data;
@@ -189,7 +192,7 @@ static void put(Flight *flight, uint64_t offset, GBytes *bytes)
     }
 }
 
-static void prove(Flight *flight, uint32_t header_length, uint64_t size, unsigned proof)
+void flight_prove(Flight *flight, uint32_t header_length, uint64_t size, unsigned proof)
 {
     Mount *mount = flight->mount;
     CatalogMessage before;
@@ -215,6 +218,12 @@ static GBytes *join(GBytes *header, GBytes *text)
     return g_byte_array_free_to_bytes(whole);
 }
 
+/* HEADER and TEXT of one answer are the message, whatever was claimed. */
+static bool is_one_answer(const Flight *flight)
+{
+    return flight->mount->features & MAIL_STORE_WHOLE;
+}
+
 /* HEADER and TEXT, whole. */
 static Asking take_small(Flight *flight, const CatalogMessage *message, const Part *header,
                          const Part *text)
@@ -222,6 +231,11 @@ static Asking take_small(Flight *flight, const CatalogMessage *message, const Pa
     uint32_t header_length = (uint32_t)g_bytes_get_size(header->bytes);
     g_autoptr(GBytes) whole = join(header->bytes, text->bytes);
 
+    if (is_one_answer(flight)) {
+        put(flight, 0, whole);
+        flight_prove(flight, header_length, g_bytes_get_size(whole), 0);
+        return ASK_PLANNED;
+    }
     if (g_bytes_get_size(whole) != message->size) {
         flight->joined = g_steal_pointer(&whole);
         catalog_put_header_length(flight->mount->catalog, flight->folder, flight->uid,
@@ -229,7 +243,7 @@ static Asking take_small(Flight *flight, const CatalogMessage *message, const Pa
         return ASK_DECIDE;
     }
     put(flight, 0, whole);
-    prove(flight, header_length, message->size, header_length ? 0 : CATALOG_WHOLE_BODY);
+    flight_prove(flight, header_length, message->size, header_length ? 0 : CATALOG_WHOLE_BODY);
     return ASK_PLANNED;
 }
 
@@ -242,7 +256,7 @@ static Asking take_decision(Flight *flight, const CatalogMessage *message)
 
     content_drop(flight->mount->content, flight->folder, flight->uid);
     put(flight, 0, body->bytes);
-    prove(flight, 0, g_bytes_get_size(body->bytes), adds_up ? 0 : CATALOG_WHOLE_BODY);
+    flight_prove(flight, 0, g_bytes_get_size(body->bytes), adds_up ? 0 : CATALOG_WHOLE_BODY);
     return ASK_PLANNED;
 }
 
@@ -259,7 +273,7 @@ static Asking take_stretch(Flight *flight)
     if (length == body->asked.length) {
         return ASK_SIZING;
     }
-    prove(flight, 0, flight->sized, CATALOG_WHOLE_BODY);
+    flight_prove(flight, 0, flight->sized, CATALOG_WHOLE_BODY);
     return ASK_PLANNED;
 }
 
@@ -325,12 +339,12 @@ static Asking take_long(Flight *flight, const CatalogMessage *message)
         put(flight, offset, text->bytes);
         if (fits && offset + g_bytes_get_size(text->bytes) == message->size &&
             g_bytes_get_size(text->bytes) < text->asked.length)
-            prove(flight, header_length, message->size, 0);
+            flight_prove(flight, header_length, message->size, 0);
     }
     if (fits && body && fetch_is_probe(&body->asked, message)) {
         fits = g_bytes_get_size(body->bytes) == FETCH_PROBE_GOOD;
         if (fits)
-            prove(flight, header_length, message->size, 0);
+            flight_prove(flight, header_length, message->size, 0);
     } else if (fits && body) {
         if (is_doubtful(flight, body, body->asked.offset))
             return ASK_PLANNED;
@@ -361,6 +375,8 @@ Asking flight_take(Flight *flight)
         return take_decision(flight, &message);
     case ASK_SIZING:
         return take_stretch(flight);
+    case ASK_WHOLE:
+        return whole_end(flight) ? ASK_PLANNED : ASK_WHOLE;
     case ASK_PLANNED:
     default:
         return take_planned(flight, &message);

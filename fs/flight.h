@@ -13,6 +13,7 @@ typedef enum {
     ASK_PLANNED, /* what fetch_plan.h says */
     ASK_DECIDE,  /* BODY[] of a small message whose parts do not add up */
     ASK_SIZING,  /* BODY[], stretch by stretch, up to its end */
+    ASK_WHOLE,   /* what whole.h says */
 } Asking;
 
 typedef struct {
@@ -22,6 +23,15 @@ typedef struct {
 
 typedef struct Batch Batch;
 typedef struct Flights Flights;
+
+/* What has come of a message that comes whole: see whole.h. `blocks` are in the cache, `tail` (NULL
+ * before the first fetch) is what follows; `length` bytes in all. */
+typedef struct {
+    GByteArray *tail;
+    uint32_t blocks;
+    uint64_t length, header_length;
+    bool begun, header_ended, text_ended;
+} Whole;
 
 /*
  * A message that is being fetched (`op` or `batch` is set), or was lately. While idle it is in the
@@ -36,10 +46,11 @@ typedef struct {
     MailOp *op;
     Batch *batch; /* it is fetched with others */
     Asking asking;
-    uint64_t sized;       /* how far sizing has come */
-    bool sized_cr;        /* and that the byte ahead of there is a CR (see ReadAhead) */
-    GBytes *joined;       /* HEADER and TEXT, while BODY[] is asked to decide */
-    GArray *parts;        /* Part: what the fetch under way has brought */
+    uint64_t sized; /* how far sizing has come */
+    bool sized_cr;  /* and that the byte ahead of there is a CR (see ReadAhead) */
+    GBytes *joined; /* HEADER and TEXT, while BODY[] is asked to decide */
+    GArray *parts;  /* Part: what the fetch under way has brought */
+    Whole whole;
     MailRange text_probe; /* what was asked for besides a stretch of TEXT; length 0: nothing */
     bool adds_up;         /* HEADER and TEXT together are as long as the message: that was seen */
     ReadAhead ahead;
@@ -74,6 +85,9 @@ size_t flight_add_text_probe(Flight *flight, const CatalogMessage *message, Mail
 
 /* From here on the file image is BODY[], of which nothing is held yet. */
 void flight_begin_sizing(Flight *flight);
+
+/* The message is so many bytes long, its header so many of them (0: not known). */
+void flight_prove(Flight *flight, uint32_t header_length, uint64_t size, unsigned proof);
 
 /*
  * Puts what came into the cache. What has to be asked next to know what the message is: ASK_PLANNED

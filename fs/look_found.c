@@ -2,9 +2,9 @@
 
 #include "../cache/scopedlock.h"
 #include "dircache.h"
+#include "filename.h"
 #include "flush.h"
 #include "inode.h"
-#include "names.h"
 
 /* --- first looks ------------------------------------------------------------------------------ */
 
@@ -56,6 +56,7 @@ static void note_opened(Look *look)
  * The kernel believes what it was told of messages for a long time: it hears of each that is gone.
  */
 typedef struct {
+    Mount *mount;
     uint64_t parent;
     uint32_t folder;
     GArray *messages; /* CatalogMessage */
@@ -64,12 +65,12 @@ typedef struct {
 static void tell_gone(Notifier *notifier, gpointer data)
 {
     const Gone *gone = data;
-    char name[NAMES_MESSAGE_MAX];
+    char name[FILENAME_MAX_BYTES];
 
     for (guint i = 0; i < gone->messages->len; i++) {
         const CatalogMessage *message = &g_array_index(gone->messages, CatalogMessage, i);
-        names_message(message->date, message->uid, name);
-        if (!notify_deleted_now(notifier, gone->parent,
+        if (filename_of(gone->mount, gone->folder, message, name) &&
+            !notify_deleted_now(notifier, gone->parent,
                                 inode_number(INODE_MESSAGE, gone->folder, message->uid), name))
             return;
     }
@@ -88,7 +89,7 @@ static void notify_gone(Mount *mount, uint32_t folder, GArray *messages)
 {
     Gone *gone = g_new(Gone, 1);
 
-    *gone = (Gone){mount_folder_ino(mount, folder), folder, messages};
+    *gone = (Gone){mount, mount_folder_ino(mount, folder), folder, messages};
     notify_task(mount->notifier, tell_gone, gone, gone_free);
 }
 
@@ -142,13 +143,12 @@ static void tell_difference(const Look *look, const CatalogMessage *before,
                             const MailMessage *message)
 {
     Mount *mount = look->refresher->mount;
-    char name[NAMES_MESSAGE_MAX];
+    char name[FILENAME_MAX_BYTES];
     CatalogMessage after;
 
     if (!catalog_message(mount->catalog, look->folder, message->uid, &after))
         return;
-    if (after.date != before->date) {
-        names_message(before->date, before->uid, name);
+    if (after.date != before->date && filename_of(mount, look->folder, before, name)) {
         notify_entry(mount->notifier, mount_folder_ino(mount, look->folder), name);
     } else if (after.size != before->size) {
         notify_size(mount->notifier, inode_number(INODE_MESSAGE, look->folder, message->uid));
@@ -276,9 +276,17 @@ static void found_state(gpointer data, const MailFolderState *state)
     Look *look = data;
 
     look->count = state->count;
+    look->lacking |= !catalog_identified(look->refresher->mount->catalog);
     refresh_set_behind(look->refresher, look->folder, state->flags_later);
     catalog_put_state(look->refresher->mount->catalog, look->folder, state);
     flush_soon(look->refresher->mount->flusher);
+}
+
+static uint32_t found_identify(gpointer data, const char *name, unsigned which)
+{
+    Look *look = data;
+
+    return catalog_identify(look->refresher->mount->catalog, look->folder, name, which);
 }
 
 const MailSyncSink look_sink = {
@@ -288,4 +296,5 @@ const MailSyncSink look_sink = {
     .vanished = found_vanished,
     .present = found_present,
     .state = found_state,
+    .identify = found_identify,
 };

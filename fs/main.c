@@ -13,6 +13,7 @@
 #include "prefetch.h"
 #include "push.h"
 #include "refresh.h"
+#include "removal.h"
 #include "request.h"
 #include "trust.h"
 
@@ -82,6 +83,21 @@ static void engine_idle(gpointer data)
     wait_done(data, NULL);
 }
 
+static void begin_removals(gpointer data)
+{
+    Wait *wait = data;
+
+    removals_begin(wait->mount->removals);
+    wait_done(data, NULL);
+}
+
+static void finish_removals(gpointer data)
+{
+    Wait *wait = data;
+
+    removals_finish(wait->mount->removals, wait_done, wait);
+}
+
 static void close_all(gpointer data)
 {
     Wait *wait = data;
@@ -114,6 +130,7 @@ static void open_cache(Mount *mount, const char *key)
     mount->catalog = catalog_open(directory);
     mount->content = content_open(directory, mount->options->cachesize);
     content_start_writer(mount->content);
+    mount->journal = journal_open(directory);
 }
 
 static void mount_begin(Mount *mount, const Options *options, MailStore *store, const char *key)
@@ -122,11 +139,13 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->url = url_text(&options->url);
     mount->started = time(NULL);
     mount->store = store;
+    mount->features = mail_store_features(store);
     pthread_mutex_init(&mount->quota_lock, NULL);
     open_cache(mount, key);
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
+    mount->removals = removals_new(mount, mount->journal);
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, prefetch_bound(options));
     mount->flusher = flusher_new(mount);
@@ -142,12 +161,14 @@ static void mount_end(Mount *mount)
 {
     pusher_stop(mount->pusher);
     notifier_stop(mount->notifier);
+    wait_for(mount, finish_removals, NULL);
     wait_for(mount, close_all, NULL);
     wait_for(mount, free_store, NULL);
     engine_stop(mount->engine);
     fetcher_free(mount->fetcher);
     prefetcher_free(mount->prefetcher);
     pusher_free(mount->pusher);
+    removals_free(mount->removals);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);
@@ -156,6 +177,7 @@ static void mount_end(Mount *mount)
     dircache_free(mount->directories);
     tree_free(mount->tree);
     content_close(mount->content);
+    journal_close(mount->journal);
     catalog_close(mount->catalog);
     pthread_mutex_destroy(&mount->quota_lock);
     g_free(mount->url);
@@ -190,6 +212,12 @@ static void log_fuse(enum fuse_log_level level, const char *format, va_list args
     g_info("%s", line);
 }
 
+/* Where nothing at all can be changed, the kernel is to say so. */
+static bool is_read_only(const Mount *mount)
+{
+    return mount->options->read_only || !(mount->features & MAIL_STORE_REMOVE);
+}
+
 static struct fuse_session *new_session(Mount *mount, GError **error)
 {
     const struct fuse_args *given = &mount->options->mount_args;
@@ -198,7 +226,8 @@ static struct fuse_session *new_session(Mount *mount, GError **error)
 
     for (int i = 0; i < given->argc; i++)
         fuse_opt_add_arg(&args, given->argv[i]);
-    fuse_opt_add_arg(&args, "-oro");
+    if (is_read_only(mount))
+        fuse_opt_add_arg(&args, "-oro");
     session = fuse_session_new(&args, &pullmail_ops, sizeof pullmail_ops, mount);
     fuse_opt_free_args(&args);
     if (!session)
@@ -232,6 +261,7 @@ static bool run_session(Mount *mount, Daemon *daemon, GError **error)
     notifier_start(mount->notifier, session);
     if (chdir("/") != 0)
         g_info("can't change to /: %s", g_strerror(errno));
+    wait_for(mount, begin_removals, NULL);
     daemon_ready(daemon);
     g_message("%s is mounted on %s", mount->url, options->mountpoint);
     served = serve(session);

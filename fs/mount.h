@@ -9,6 +9,7 @@
 
 #include "../cache/catalog.h"
 #include "../cache/content.h"
+#include "../cache/journal.h"
 #include "../cache/mailstore.h"
 #include "engine.h"
 #include "notify.h"
@@ -24,6 +25,7 @@ typedef struct Flusher Flusher;
 typedef struct Prefetcher Prefetcher;
 typedef struct Pusher Pusher;
 typedef struct Refresher Refresher;
+typedef struct Removals Removals;
 typedef struct Requests Requests;
 typedef struct Trust Trust;
 
@@ -33,11 +35,14 @@ typedef struct Mount {
     time_t started;
     Catalog *catalog;
     Content *content;
+    Journal *journal;
     Tree *tree;
     Engine *engine;
-    MailStore *store; /* the engine thread's */
+    MailStore *store;  /* the engine thread's */
+    unsigned features; /* MAIL_STORE_ bits */
     Requests *requests;
     Refresher *refresher;
+    Removals *removals;
     Fetcher *fetcher;
     Prefetcher *prefetcher;
     Pusher *pusher;

@@ -100,21 +100,76 @@ char *names_folder(const char *level)
     return g_string_free(name, FALSE);
 }
 
-char *names_folder_decode(const char *name)
+static GString *decode(const char *name)
 {
-    g_autoptr(GString) level = g_string_new(NULL);
-    g_autofree char *again = NULL;
+    GString *decoded = g_string_new(NULL);
 
-    for (const char *p = name; *p && strcmp(name, "%") != 0; p++) {
+    for (const char *p = name; *p; p++) {
         if (p[0] == '%' && g_ascii_isxdigit(p[1]) && g_ascii_isxdigit(p[2])) {
             int byte = g_ascii_xdigit_value(p[1]) * 16 + g_ascii_xdigit_value(p[2]);
-            g_string_append_c(level, (char)byte);
+            g_string_append_c(decoded, (char)byte);
             p += 2;
         } else {
-            g_string_append_c(level, *p);
+            g_string_append_c(decoded, *p);
         }
     }
+    return decoded;
+}
+
+char *names_folder_decode(const char *name)
+{
+    g_autoptr(GString) level = strcmp(name, "%") == 0 ? g_string_new(NULL) : decode(name);
+    g_autofree char *again = NULL;
+
     /* Only one spelling of each level is right, so a cut name, "%2f", "%41" and "%00" fail here. */
     again = names_folder(level->str);
     return strcmp(again, name) == 0 ? g_string_free(g_steal_pointer(&level), FALSE) : NULL;
+}
+
+/* --- unique names ----------------------------------------------------------------------------- */
+
+bool names_unique(const char *unique, unsigned which, char *name, size_t size)
+{
+    g_autoptr(GString) encoded = g_string_new(NULL);
+
+    for (const char *p = unique; *p; p++) {
+        if (*p == '/' || (*p == '.' && p == unique) || is_ambiguous_percent(p))
+            append_encoded(encoded, p, 1);
+        else
+            g_string_append_c(encoded, *p);
+    }
+    if (which)
+        g_string_append_printf(encoded, "%s%u", CUT_MARK, which + 1);
+    g_string_append(encoded, SUFFIX);
+    return g_strlcpy(name, encoded->str, size) < size;
+}
+
+/* "%~2" and so on at the end are taken off. */
+static unsigned take_which(char *name)
+{
+    char *mark = strstr(name, CUT_MARK);
+    guint64 number = 0;
+
+    if (!mark ||
+        !g_ascii_string_to_unsigned(mark + strlen(CUT_MARK), 10, 2, UINT32_MAX, &number, NULL))
+        return 0;
+    *mark = '\0';
+    return (unsigned)number - 1;
+}
+
+char *names_unique_decode(const char *name, unsigned *which)
+{
+    g_autofree char *encoded = NULL;
+    g_autoptr(GString) unique = NULL;
+    char again[NAME_MAX + 1];
+
+    if (!g_str_has_suffix(name, SUFFIX))
+        return NULL;
+    encoded = g_strndup(name, strlen(name) - strlen(SUFFIX));
+    *which = take_which(encoded);
+    unique = decode(encoded);
+    if (!unique->len || !names_unique(unique->str, *which, again, sizeof again) ||
+        strcmp(again, name) != 0)
+        return NULL;
+    return g_string_free(g_steal_pointer(&unique), FALSE);
 }

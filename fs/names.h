@@ -32,3 +32,13 @@ char *names_folder(const char *level);
 /* The way back; NULL for a name that names_folder never makes, and for a cut one, which only a
  * list of all folders can answer. The caller frees. */
 char *names_folder_decode(const char *name);
+
+/*
+ * A unique name that a server gives a message (POP3's UIDL: characters of 0x21 to 0x7E) as a file
+ * name: with ".eml" behind it; '/', a '.' at the beginning, and a '%' ahead of two hex digits or of
+ * '~' get percent-encoded. which: of several messages with that name, 0 for the first; "%~2" and so
+ * on follow the name of the others. False: it does not fit.
+ */
+bool names_unique(const char *unique, unsigned which, char *name, size_t size);
+/* The way back; NULL for a name that names_unique never makes. The caller frees. */
+char *names_unique_decode(const char *name, unsigned *which);

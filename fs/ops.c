@@ -53,6 +53,9 @@ COUNTED(file_release, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, f
 COUNTED(xattr_get, (fuse_req_t req, fuse_ino_t ino, const char *name, size_t size),
         (req, ino, name, size))
 COUNTED(xattr_list, (fuse_req_t req, fuse_ino_t ino, size_t size), (req, ino, size))
+COUNTED(change_unlink, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
+COUNTED(change_fsyncdir, (fuse_req_t req, fuse_ino_t ino, int datasync, File *file),
+        (req, ino, datasync, file))
 
 const struct fuse_lowlevel_ops pullmail_ops = {
     .init = init,
@@ -70,4 +73,14 @@ const struct fuse_lowlevel_ops pullmail_ops = {
     .release = counted_file_release,
     .getxattr = counted_xattr_get,
     .listxattr = counted_xattr_list,
+    .unlink = counted_change_unlink,
+    .fsyncdir = counted_change_fsyncdir,
+    .mknod = change_mknod,
+    .mkdir = change_mkdir,
+    .rmdir = change_rmdir,
+    .symlink = change_symlink,
+    .link = change_link,
+    .rename = change_rename,
+    .setattr = change_setattr,
+    .write = change_write,
 };

@@ -34,3 +34,21 @@ void statfs_get(fuse_req_t req, fuse_ino_t ino);
 /* xattr.c */
 void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
 void xattr_list(fuse_req_t req, fuse_ino_t ino, size_t size);
+
+/*
+ * change.c: unlink is the only change there is yet: see removal.h. fsync of any directory waits for
+ * the server. All else is EPERM; where the mount is read-only, the kernel says EROFS itself.
+ */
+void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void change_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *file);
+void change_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
+void change_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void change_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void change_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void change_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name);
+void change_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+                   const char *new_name, unsigned flags);
+void change_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
+                    struct fuse_file_info *file);
+void change_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
+                  struct fuse_file_info *file);

@@ -181,9 +181,18 @@ static bool is_held(Prefetcher *prefetcher, uint32_t folder, const CatalogMessag
                length - (uint64_t)last * CONTENT_BLOCK;
 }
 
-/* How much of the message the reader is going to want, all told. */
-static uint64_t wanted_of(const Sweep *sweep, const CatalogMessage *message)
+/* Then the beginnings are not to be had alone, and what is long is left to its reader. */
+static bool gives_whole(const Prefetcher *prefetcher)
 {
+    return prefetcher->mount->features & MAIL_STORE_WHOLE;
+}
+
+/* How much of the message the reader is going to want, all told. */
+static uint64_t wanted_of(const Prefetcher *prefetcher, const Sweep *sweep,
+                          const CatalogMessage *message)
+{
+    if (gives_whole(prefetcher))
+        return message->size;
     if (sweep->depth != SCAN_WHOLES)
         return MIN(message->size, SCAN_FRONT);
     return message->size <= FETCH_WHOLE_MOST ? message->size : CONTENT_BLOCK;
@@ -196,9 +205,10 @@ static bool is_to_be_fetched(Prefetcher *prefetcher, const Sweep *sweep, uint32_
 
     return catalog_message(mount->catalog, sweep->folder, uid, message) &&
            !(message->proof & CATALOG_WHOLE_BODY) &&
+           !(gives_whole(prefetcher) && message->size > FETCH_WHOLE_MOST) &&
            !fetch_is_under_way(mount->fetcher, inode_number(INODE_MESSAGE, sweep->folder, uid)) &&
            (uid == sweep->missed || !scan_has(prefetcher->scans, sweep->folder, uid)) &&
-           !is_held(prefetcher, sweep->folder, message, wanted_of(sweep, message));
+           !is_held(prefetcher, sweep->folder, message, wanted_of(prefetcher, sweep, message));
 }
 
 static int by_value(gconstpointer a, gconstpointer b)
@@ -226,7 +236,7 @@ static void ask_batch(Prefetcher *prefetcher, Sweep *sweep)
         CatalogMessage message;
         if (!is_to_be_fetched(prefetcher, sweep, uid, &message))
             continue;
-        uint64_t wanted = wanted_of(sweep, &message);
+        uint64_t wanted = wanted_of(prefetcher, sweep, &message);
         bytes += wanted;
         if (uid != sweep->missed) {
             prefetcher->messages++;

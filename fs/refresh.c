@@ -178,6 +178,7 @@ static void look_done(gpointer data, const GError *error)
     bool known = catalog_folder(mount->catalog, look->folder, &folder);
 
     look->op = NULL;
+    catalog_identified(mount->catalog); /* of a look that failed */
     if (!error && known && does_not_fit(look, &folder)) {
         look->again = true;
         folder.state.modseq = 0;

@@ -1,7 +1,7 @@
 #include "trust.h"
 
+#include "filename.h"
 #include "inode.h"
-#include "names.h"
 
 enum { LATE_MILLIS = 100 };
 
@@ -127,10 +127,10 @@ void trust_wait(Trust *trust, Request *request)
 
 static bool forget_name(const Mount *mount, uint32_t folder, const CatalogMessage *message)
 {
-    char name[NAMES_MESSAGE_MAX];
+    char name[FILENAME_MAX_BYTES];
 
-    names_message(message->date, message->uid, name);
-    return notify_entry_now(mount->notifier, mount_folder_ino(mount, folder), name);
+    return !filename_of(mount, folder, message, name) ||
+           notify_entry_now(mount->notifier, mount_folder_ino(mount, folder), name);
 }
 
 static bool forget_unproved(const Mount *mount, uint32_t folder)
@@ -172,13 +172,13 @@ void trust_size_was_wrong(Trust *trust, uint64_t ino, uint64_t claimed, uint64_t
     Mount *mount = trust->mount;
     Inode inode = inode_of(ino);
     CatalogMessage message;
-    char name[NAMES_MESSAGE_MAX];
+    char name[FILENAME_MAX_BYTES];
     uint64_t right, wrong;
 
     if (!g_atomic_int_get(&trust->opens) || size > claimed) {
         notify_size(mount->notifier, ino);
-    } else if (catalog_message(mount->catalog, inode.folder, inode.uid, &message)) {
-        names_message(message.date, message.uid, name);
+    } else if (catalog_message(mount->catalog, inode.folder, inode.uid, &message) &&
+               filename_of(mount, inode.folder, &message, name)) {
         notify_entry(mount->notifier, mount_folder_ino(mount, inode.folder), name);
     }
     /* That the server claimed no size at all is no lie. */

@@ -29,7 +29,7 @@ static char *message_value(Mount *mount, Inode inode, const char *name)
 
     if (!catalog_message(mount->catalog, inode.folder, inode.uid, &message))
         return NULL;
-    if (strcmp(name, XATTR_FLAGS) == 0)
+    if (strcmp(name, XATTR_FLAGS) == 0 && mount->features & MAIL_STORE_FLAGS)
         return catalog_flags(mount->catalog, message.flag_set);
     if (strcmp(name, XATTR_UID) == 0)
         return g_strdup_printf("%u", message.uid);
@@ -125,12 +125,21 @@ void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
     request_post(request, flags_submit);
 }
 
+/* The flags come first. */
+static void list_of_message(fuse_req_t req, size_t size)
+{
+    const Mount *mount = fuse_req_userdata(req);
+    size_t skipped = mount->features & MAIL_STORE_FLAGS ? 0 : sizeof XATTR_FLAGS;
+
+    reply(req, message_names + skipped, sizeof message_names - skipped, size);
+}
+
 void xattr_list(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
     g_autofree char *uidvalidity = NULL;
 
     if (inode_of(ino).kind == INODE_MESSAGE) {
-        reply(req, message_names, sizeof message_names, size);
+        list_of_message(req, size);
         return;
     }
     uidvalidity = value_of(fuse_req_userdata(req), ino, XATTR_UIDVALIDITY);

@@ -56,7 +56,7 @@ static void store_cancel(MailStore *store, MailOp *op)
 static unsigned store_features(MailStore *store)
 {
     (void)store;
-    return MAIL_STORE_WHOLE | MAIL_STORE_REMOVE;
+    return MAIL_STORE_WHOLE | MAIL_STORE_REMOVE | MAIL_STORE_NAMES;
 }
 
 static bool store_quota(MailStore *store, MailQuota *quota)

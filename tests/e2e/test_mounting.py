@@ -227,10 +227,6 @@ class ServerTest(Refused):
             self.refused(FAILURE, f"localhost:{server.port}: the server offers no STARTTLS here; use imaps://, or "
                                   "tls=off where the network may read your mail and password", server.url())
 
-    def test_pop3(self):
-        self.refused(FAILURE, "this version of pullmail speaks IMAP alone; use imaps:// where the server has it",
-                     "pop3s://ann@localhost:1/")
-
     def test_folder_that_is_not_there(self):
         self.refused(FAILURE, 'the server has no folder "Missing/Folder"; leave it out of the URL to see which there '
                               'are', SERVER.url(folder="Missing/Folder"))

@@ -25,7 +25,7 @@
 /* How long an answer takes; while the server is held, how often an operation looks. */
 #define FAKE_MILLIS 1
 
-typedef enum { FAKE_LIST, FAKE_SYNC, FAKE_FETCH, FAKE_KINDS } FakeKind;
+typedef enum { FAKE_LIST, FAKE_SYNC, FAKE_FETCH, FAKE_REMOVE, FAKE_KINDS } FakeKind;
 
 typedef struct {
     uint32_t uid;
@@ -35,6 +35,10 @@ typedef struct {
     uint64_t modseq;
     GBytes *header, *text, *body; /* body: what BODY[] is */
     bool lost;                    /* is listed, but there is nothing to fetch */
+    const char *name;             /* of a named server's; NULL: "name/<uid>" */
+    unsigned which;
+    uint32_t given; /* the UID that a named server's message has here */
+    bool kept;      /* is not removed, whoever asks */
 } FakeMessage;
 
 typedef struct {
@@ -59,6 +63,7 @@ typedef struct {
     pthread_cond_t changed;
     GPtrArray *folders;
     bool condstore; /* tells changes only, where it can */
+    bool named;     /* has names instead of UIDs: see fake_named.h */
     bool held;
     unsigned started[FAKE_KINDS];  /* operations, ever */
     unsigned compared;             /* syncs that compared everything */
@@ -77,6 +82,7 @@ typedef struct {
     bool surplus_cr;               /* ahead of an LF with which a stretch begins inside */
     MailQuota quota;
     bool have_quota;
+    GString *removals; /* "3,4;7;": what was to be removed, operation by operation, ever */
 } FakeServer;
 
 /* --- the server: filled by the test ------------------------------------------------------------
@@ -150,6 +156,7 @@ static FakeServer *fake_server_new(void)
     pthread_cond_init(&server->changed, NULL);
     server->folders = g_ptr_array_new_with_free_func(fake_folder_free);
     server->asked = g_array_new(FALSE, FALSE, sizeof(FakeAsk));
+    server->removals = g_string_new(NULL);
     return server;
 }
 
@@ -157,6 +164,7 @@ static void fake_server_free(FakeServer *server)
 {
     g_ptr_array_unref(server->folders);
     g_array_unref(server->asked);
+    g_string_free(server->removals, TRUE);
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->changed);
     g_free(server);

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "fake_server.h"
+#include "fake_named.h"
 
 typedef struct {
     MailStore store;
@@ -24,6 +24,7 @@ typedef struct {
     const MailSyncSink *sync_sink;
     MailFolderSink folder_sink;
     MailFetchSink fetch_sink;
+    MailRemovedSink removed_sink;
     uint32_t uidvalidity;
     uint32_t *uids;
     size_t n_uids;
@@ -164,6 +165,10 @@ static GError *fake_run_sync(FakeOp *op)
     FakeFolder *folder = fake_find(server, op->folder);
     if (!folder)
         return g_error_new(MAIL_ERROR, ENOENT, "no folder \"%s\"", op->folder);
+    if (server->named) {
+        fake_tell_named(folder, &op->known, op->sync_sink, op->data);
+        return NULL;
+    }
     MailFolderState state = {folder->uidvalidity, folder->uidnext,
                              server->condstore ? folder->modseq : 0,
                              folder->messages->len + (unsigned)folder->miscount, false};
@@ -243,6 +248,10 @@ static const FakeMessage *fake_message(const FakeFolder *folder, uint32_t uid)
 static GError *fake_answer(FakeOp *op, uint32_t uid, const FakeMessage *message)
 {
     FakeServer *server = op->store->server;
+    if (!op->limit && message && !message->lost)
+        return fake_tell_pieces(server, message, op->fetch_sink, op->data)
+                   ? NULL
+                   : g_error_new(MAIL_ERROR, ENOTCONN, "the connection broke");
     for (size_t i = 0; message && !message->lost && i < op->n_ranges; i++) {
         g_autoptr(GBytes) bytes = fake_stretch(server, message, &op->ranges[i]);
         if (!op->ranges[i].length && g_bytes_get_size(bytes) > op->limit)
@@ -267,8 +276,23 @@ static GError *fake_run_fetch(FakeOp *op)
     if (op->uidvalidity != folder->uidvalidity)
         return g_error_new(MAIL_ERROR, ESTALE, "another folder \"%s\"", op->folder);
     for (size_t i = 0; i < op->n_uids && !error; i++)
-        error = fake_answer(op, op->uids[i], fake_message(folder, op->uids[i]));
+        error = fake_answer(op, op->uids[i],
+                            server->named ? fake_given(folder, op->uids[i])
+                                          : fake_message(folder, op->uids[i]));
     return error;
+}
+
+static GError *fake_run_remove(FakeOp *op)
+{
+    FakeServer *server = op->store->server;
+    FakeFolder *folder = fake_find(server, op->folder);
+    if (!folder || op->uidvalidity != folder->uidvalidity)
+        return g_error_new(MAIL_ERROR, ESTALE, "another folder \"%s\"", op->folder);
+    for (size_t i = 0; i < op->n_uids; i++)
+        g_string_append_printf(server->removals, "%s%u", i ? "," : "", op->uids[i]);
+    g_string_append_c(server->removals, ';');
+    fake_remove_all(folder, op->uids, op->n_uids, op->removed_sink, op->data);
+    return NULL;
 }
 
 static gboolean fake_run(gpointer data)
@@ -291,6 +315,8 @@ static gboolean fake_run(gpointer data)
         error = fake_run_list(op);
     else if (!error && op->kind == FAKE_SYNC)
         error = fake_run_sync(op);
+    else if (!error && op->kind == FAKE_REMOVE)
+        error = fake_run_remove(op);
     else if (!error)
         error = fake_run_fetch(op);
     fake_unlock(server);
@@ -370,6 +396,20 @@ static MailOp *fake_fetch(MailStore *store, const MailFetch *fetch, MailFetchSin
     return begun;
 }
 
+static MailOp *fake_remove_messages(MailStore *store, const MailRemove *remove,
+                                    MailRemovedSink sink, MailDone done, gpointer data)
+{
+    FakeOp *op;
+    MailOp *begun = fake_begin(store, FAKE_REMOVE, done, data, &op);
+    op->folder = g_strdup(remove->folder);
+    op->uidvalidity = remove->uidvalidity;
+    op->uids = g_memdup2(remove->uids, remove->n_uids * sizeof *remove->uids);
+    op->n_uids = remove->n_uids;
+    op->removed_sink = sink;
+    fake_note_start(op->store->server, FAKE_REMOVE);
+    return begun;
+}
+
 static void fake_cancel(MailStore *store, MailOp *op)
 {
     g_queue_remove(&((FakeStore *)store)->pending, op);
@@ -378,7 +418,8 @@ static void fake_cancel(MailStore *store, MailOp *op)
 
 static unsigned fake_features(MailStore *store)
 {
-    (void)store;
+    if (((FakeStore *)store)->server->named)
+        return MAIL_STORE_WHOLE | MAIL_STORE_REMOVE | MAIL_STORE_NAMES;
     return MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS;
 }
 
@@ -432,6 +473,7 @@ static const MailStoreClass fake_class = {
     .list = fake_list,
     .sync = fake_sync,
     .fetch = fake_fetch,
+    .remove = fake_remove_messages,
     .cancel = fake_cancel,
     .features = fake_features,
     .quota = fake_quota,

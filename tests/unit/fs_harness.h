@@ -110,6 +110,12 @@ static void fs_first_list(Fs *fs)
     refresh_list(fs->mount.refresher, fs_call_done, fs);
 }
 
+static void fs_begin_removals(Fs *fs)
+{
+    removals_begin(fs->mount.removals);
+    fs_call_done(fs, NULL);
+}
+
 static void fs_close_all(Fs *fs)
 {
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "unmounted");
@@ -169,13 +175,16 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->url = g_strdup("imaps://ann@mail.example.org/");
     mount->started = 1600000000;
     mount->store = fake_store_new(fs->server);
+    mount->features = mail_store_features(mount->store);
     pthread_mutex_init(&mount->quota_lock, NULL);
     mount->catalog = catalog_open(directory);
     mount->content = content_open(directory, fs->options.cachesize);
     content_start_writer(mount->content);
+    mount->journal = journal_open(directory);
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
+    mount->removals = removals_new(mount, mount->journal);
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, fs->prefetch);
     mount->flusher = flusher_new(mount);
@@ -186,6 +195,7 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->pusher = pusher_new(mount);
     mount->engine = engine_start();
     fs_call_async(fs, fs_first_list);
+    fs_call_async(fs, fs_begin_removals);
     fs_begin_session(fs);
     notifier_start(mount->notifier, fs->session);
 }
@@ -236,6 +246,7 @@ static void fs_unmount(Fs *fs)
     fetcher_free(mount->fetcher);
     prefetcher_free(mount->prefetcher);
     pusher_free(mount->pusher);
+    removals_free(mount->removals);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);
@@ -244,6 +255,7 @@ static void fs_unmount(Fs *fs)
     dircache_free(mount->directories);
     tree_free(mount->tree);
     content_close(mount->content);
+    journal_close(mount->journal);
     catalog_close(mount->catalog);
     pthread_mutex_destroy(&mount->quota_lock);
     g_free(mount->url);

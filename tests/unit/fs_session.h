@@ -17,6 +17,7 @@
 #include "../../fs/prefetch.h"
 #include "../../fs/push.h"
 #include "../../fs/refresh.h"
+#include "../../fs/removal.h"
 #include "../../fs/request.h"
 #include "../../fs/trust.h"
 #include "fake_store.h"

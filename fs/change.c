@@ -1,0 +1,113 @@
+#include "filename.h"
+#include "inode.h"
+#include "ops.h"
+#include "removal.h"
+
+#include <errno.h>
+
+static Mount *mount_of(fuse_req_t req)
+{
+    return fuse_req_userdata(req);
+}
+
+/* --- removing messages ------------------------------------------------------------------------ */
+
+static bool reply_outcome(Request *request, const GError *error)
+{
+    fuse_reply_err(request->req, error ? mail_errno(error) : 0);
+    return false;
+}
+
+static void unlink_submit(Request *request)
+{
+    removals_add(request->mount->removals, request);
+}
+
+void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    Mount *mount = mount_of(req);
+    CatalogMessage message;
+    Request *request;
+    uint32_t folder;
+    TreeNode node;
+
+    if (!mount_ino_folder(mount, parent, &folder)) {
+        fuse_reply_err(req, EPERM); /* what is in .pullmail */
+    } else if (tree_child(mount->tree, folder, name, &node)) {
+        fuse_reply_err(req, EISDIR);
+    } else if (!filename_message(mount, folder, name, &message) ||
+               removals_hide(mount->removals, folder, message.uid)) {
+        fuse_reply_err(req, ENOENT);
+    } else if (!(mount->features & MAIL_STORE_REMOVE)) {
+        fuse_reply_err(req, EPERM);
+    } else {
+        request = request_new(mount, req, reply_outcome);
+        request->ino = inode_number(INODE_MESSAGE, folder, message.uid);
+        request_post(request, unlink_submit);
+    }
+}
+
+static void fsyncdir_submit(Request *request)
+{
+    removals_wait(request->mount->removals, request);
+}
+
+void change_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *file)
+{
+    (void)ino, (void)datasync, (void)file;
+    request_post(request_new(mount_of(req), req, reply_outcome), fsyncdir_submit);
+}
+
+/* --- what no mailbox of this kind can do -------------------------------------------------------
+ */
+
+void change_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+{
+    (void)parent, (void)name, (void)mode, (void)device;
+    fuse_reply_err(req, EPERM);
+}
+
+void change_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    (void)parent, (void)name, (void)mode;
+    fuse_reply_err(req, EPERM);
+}
+
+void change_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    (void)parent, (void)name;
+    fuse_reply_err(req, EPERM);
+}
+
+void change_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+    (void)target, (void)parent, (void)name;
+    fuse_reply_err(req, EPERM);
+}
+
+void change_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+    (void)ino, (void)parent, (void)name;
+    fuse_reply_err(req, EPERM);
+}
+
+void change_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+                   const char *new_name, unsigned flags)
+{
+    (void)parent, (void)name, (void)new_parent, (void)new_name, (void)flags;
+    fuse_reply_err(req, EPERM);
+}
+
+void change_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
+                    struct fuse_file_info *file)
+{
+    (void)ino, (void)st, (void)to_set, (void)file;
+    fuse_reply_err(req, EPERM);
+}
+
+void change_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
+                  struct fuse_file_info *file)
+{
+    (void)ino, (void)bytes, (void)size, (void)offset, (void)file;
+    fuse_reply_err(req, EPERM);
+}

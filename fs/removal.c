@@ -1,0 +1,531 @@
+#include "removal.h"
+
+#include "../cache/journal.h"
+#include "../cache/scopedlock.h"
+#include "dircache.h"
+#include "inode.h"
+#include "refresh.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+    PAUSE_MILLIS = 500,     /* no more removals for so long: the server is told */
+    PATIENCE_MILLIS = 8000, /* of the first one, however many follow */
+    RETRY_MILLIS = 1000,    /* after the first failure; doubles */
+    RETRY_MOST_MILLIS = 300000,
+    FINISH_MILLIS = 5000,
+};
+
+/*
+ * A message to be removed. `waiting` are unlinks: of one that is on its way to the journal (not
+ * `kept`), until that is written; of one that the journal could not take, until the server has
+ * confirmed.
+ */
+typedef struct {
+    uint64_t ino;
+    uint32_t folder, uid;
+    bool queued; /* the server is to be told, or is being told */
+    bool kept;   /* it is in the journal */
+    bool sent;   /* it is part of the operation under way */
+    bool gone;   /* the server has confirmed */
+    GQueue waiting;
+} Removal;
+
+/* What the journal's thread tells the engine. */
+typedef struct {
+    Mount *mount;
+    uint64_t ino;
+    GError *error;
+} Written;
+
+/*
+ * `hidden` (ino of those that are queued) is under `lock`; `n_hidden` is atomic, so that nobody
+ * takes the lock where there is none. All else is the engine thread's.
+ */
+struct Removals {
+    Mount *mount;
+    Journal *journal;
+    pthread_mutex_t lock;
+    GHashTable *hidden;
+    gint n_hidden;
+    GHashTable *all; /* ino -> Removal */
+    MailOp *op;
+    uint32_t folder; /* the operation's */
+    GSource *timer;
+    gint64 first; /* when the oldest of those that wait for the timer came; 0: none */
+    guint failures;
+    GQueue syncing; /* Request: until all are done */
+    MailDone done;  /* of removals_finish */
+    gpointer done_data;
+    GSource *deadline;
+};
+
+static void begin(Removals *removals);
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static void removal_free(gpointer data)
+{
+    g_free(data);
+}
+
+static Removal *removal_new(Removals *removals, uint32_t folder, uint32_t uid)
+{
+    Removal *removal = g_new0(Removal, 1);
+
+    removal->ino = inode_number(INODE_MESSAGE, folder, uid);
+    removal->folder = folder;
+    removal->uid = uid;
+    g_queue_init(&removal->waiting);
+    g_hash_table_insert(removals->all, &removal->ino, removal);
+    return removal;
+}
+
+static Removal *find(Removals *removals, uint64_t ino)
+{
+    return g_hash_table_lookup(removals->all, &ino);
+}
+
+static void hide(Removals *removals, Removal *removal)
+{
+    removal->queued = true;
+    SCOPED_LOCK(&removals->lock);
+    g_hash_table_add(removals->hidden, g_memdup2(&removal->ino, sizeof removal->ino));
+    g_atomic_int_inc(&removals->n_hidden);
+}
+
+static void show(Removals *removals, const Removal *removal)
+{
+    SCOPED_LOCK(&removals->lock);
+
+    if (g_hash_table_remove(removals->hidden, &removal->ino))
+        g_atomic_int_add(&removals->n_hidden, -1);
+}
+
+Removals *removals_new(Mount *mount, Journal *journal)
+{
+    Removals *removals = g_new0(Removals, 1);
+    g_autoptr(GArray) left = journal_removals(journal);
+
+    removals->mount = mount;
+    removals->journal = journal;
+    pthread_mutex_init(&removals->lock, NULL);
+    removals->hidden = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    removals->all = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, removal_free);
+    g_queue_init(&removals->syncing);
+    for (guint i = 0; i < left->len; i++) {
+        const JournalRemoval *entry = &g_array_index(left, JournalRemoval, i);
+        Removal *removal = removal_new(removals, entry->folder, entry->uid);
+        removal->kept = true;
+        hide(removals, removal);
+    }
+    if (left->len)
+        g_message("%u messages that were deleted before are still to be deleted at the server",
+                  left->len);
+    return removals;
+}
+
+static void stop(GSource **source)
+{
+    if (*source)
+        g_source_destroy(*source);
+    g_clear_pointer(source, g_source_unref);
+}
+
+void removals_free(Removals *removals)
+{
+    if (!removals)
+        return;
+    stop(&removals->timer);
+    stop(&removals->deadline);
+    g_hash_table_unref(removals->all);
+    g_hash_table_unref(removals->hidden);
+    pthread_mutex_destroy(&removals->lock);
+    g_free(removals);
+}
+
+bool removals_hide(Removals *removals, uint32_t folder, uint32_t uid)
+{
+    uint64_t ino;
+
+    if (!g_atomic_int_get(&removals->n_hidden))
+        return false;
+    ino = inode_number(INODE_MESSAGE, folder, uid);
+    SCOPED_LOCK(&removals->lock);
+    return g_hash_table_contains(removals->hidden, &ino);
+}
+
+static guint count_queued(const Removals *removals)
+{
+    GHashTableIter iter;
+    gpointer removal;
+    guint n = 0;
+
+    g_hash_table_iter_init(&iter, removals->all);
+    while (g_hash_table_iter_next(&iter, NULL, &removal))
+        n += ((Removal *)removal)->queued;
+    return n;
+}
+
+void removals_describe(Removals *removals, GString *text)
+{
+    g_string_append_printf(text, "deletions-pending: %u\n", count_queued(removals));
+}
+
+/* --- how a removal ends ----------------------------------------------------------------------- */
+
+static void remove_removal(Removals *removals, Removal *removal)
+{
+    if (removal->kept)
+        journal_end_removal(removals->journal, (JournalRemoval){removal->folder, removal->uid});
+    g_hash_table_remove(removals->all, &removal->ino);
+}
+
+/* The catalog forgets it ahead of its being shown, so that nobody sees it in between. */
+static void confirm(Removals *removals, Removal *removal)
+{
+    Mount *mount = removals->mount;
+    const MailUidRange range = {removal->uid, removal->uid};
+
+    g_array_unref(catalog_remove_ranges(mount->catalog, removal->folder, &range, 1));
+    content_drop(mount->content, removal->folder, removal->uid);
+    show(removals, removal);
+    request_resume_all(&removal->waiting, NULL);
+    remove_removal(removals, removal);
+}
+
+/* The message is there again. */
+static void give_back(Removals *removals, Removal *removal, const GError *error)
+{
+    Mount *mount = removals->mount;
+    uint64_t parent = mount_folder_ino(mount, removal->folder);
+
+    show(removals, removal);
+    dircache_changed(mount->directories, parent);
+    notify_directory(mount->notifier, parent);
+    request_resume_all(&removal->waiting, error);
+    remove_removal(removals, removal);
+}
+
+static void refuse(Removals *removals, Removal *removal)
+{
+    g_autoptr(GError) error = g_error_new(
+        MAIL_ERROR, EACCES, "message %u: the server does not delete it", removal->uid);
+
+    g_warning("%s; it is shown again", error->message);
+    give_back(removals, removal, error);
+}
+
+static void leave_finish(Removals *removals, const GError *error)
+{
+    MailDone done = removals->done;
+    guint left = count_queued(removals);
+
+    if (!done)
+        return;
+    removals->done = NULL;
+    stop(&removals->deadline);
+    stop(&removals->timer);
+    if (left)
+        g_message("%u messages are still to be deleted at the server: the next mount does it%s%s",
+                  left, error ? ": " : "", error ? error->message : "");
+    done(removals->done_data, NULL);
+}
+
+/* --- telling the server ----------------------------------------------------------------------- */
+
+static gboolean on_timer(gpointer data)
+{
+    Removals *removals = data;
+
+    stop(&removals->timer);
+    begin(removals);
+    return G_SOURCE_REMOVE;
+}
+
+static void arm(Removals *removals, guint milliseconds)
+{
+    stop(&removals->timer);
+    removals->timer = g_timeout_source_new(milliseconds);
+    g_source_set_callback(removals->timer, on_timer, removals, NULL);
+    g_source_attach(removals->timer, g_main_context_get_thread_default());
+}
+
+/* One more has come. While the server is refusing to be talked to, its turn comes with the others'.
+ */
+static void arm_pause(Removals *removals)
+{
+    gint64 now = g_get_monotonic_time();
+    gint64 left;
+
+    if (removals->op || removals->failures)
+        return;
+    removals->first = removals->first ? removals->first : now;
+    left = PATIENCE_MILLIS - (now - removals->first) / 1000;
+    arm(removals, removals->syncing.head ? 0 : (guint)CLAMP(left, 0, PAUSE_MILLIS));
+}
+
+/* Those of one folder, ascending; and marked as sent. */
+static GArray *collect(Removals *removals)
+{
+    GArray *uids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    GHashTableIter iter;
+    gpointer value;
+
+    removals->folder = 0;
+    g_hash_table_iter_init(&iter, removals->all);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Removal *removal = value;
+        if (!removal->queued || (removals->folder && removal->folder != removals->folder))
+            continue;
+        removals->folder = removal->folder;
+        removal->sent = true;
+        g_array_append_val(uids, removal->uid);
+    }
+    return uids;
+}
+
+static int compare_uids(const void *a, const void *b)
+{
+    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+
+    return one < other ? -1 : one > other;
+}
+
+static void note_removed(gpointer data, uint32_t uid)
+{
+    Removals *removals = data;
+    Removal *removal = find(removals, inode_number(INODE_MESSAGE, removals->folder, uid));
+
+    if (removal && removal->sent)
+        removal->gone = true;
+}
+
+static GPtrArray *sent(const Removals *removals)
+{
+    GPtrArray *array = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, removals->all);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((Removal *)value)->sent)
+            g_ptr_array_add(array, value);
+    return array;
+}
+
+/* Who waits for a removal that is in no journal is told of the failure; the others are tried again.
+ */
+static void settle(Removals *removals, Removal *removal, const GError *error)
+{
+    removal->sent = false;
+    if (removal->gone)
+        confirm(removals, removal);
+    else if (!error)
+        refuse(removals, removal);
+    else if (!removal->kept)
+        give_back(removals, removal, error);
+}
+
+/* That the store knows no UIDs yet, or others, a look at the folder mends. */
+static void plan_retry(Removals *removals, const GError *error)
+{
+    guint delay = RETRY_MOST_MILLIS;
+
+    if (removals->failures < 16)
+        delay = MIN((guint)RETRY_MILLIS << removals->failures, RETRY_MOST_MILLIS);
+    if (mail_errno(error) == ESTALE) {
+        refresh_stale(removals->mount->refresher, removals->folder);
+        refresh_folder_soon(removals->mount->refresher, removals->folder);
+        g_info("%s", error->message);
+    } else if (!removals->failures) {
+        g_warning("messages could not be deleted yet, and will be later: %s", error->message);
+    }
+    removals->failures++;
+    arm(removals, delay);
+}
+
+static void op_done(gpointer data, const GError *error)
+{
+    Removals *removals = data;
+    g_autoptr(GPtrArray) removed = sent(removals);
+    guint left;
+
+    removals->op = NULL;
+    for (guint i = 0; i < removed->len; i++)
+        settle(removals, removed->pdata[i], error);
+    if (error && mail_errno(error) == ECANCELED)
+        return; /* the store is being closed */
+    left = count_queued(removals);
+    if (error && left)
+        plan_retry(removals, error);
+    else
+        removals->failures = 0;
+    if (!left || (error && mail_errno(error) != ESTALE)) {
+        request_resume_all(&removals->syncing, error);
+        leave_finish(removals, error);
+    } else if (!error) {
+        arm(removals, 0); /* others have come meanwhile */
+    }
+}
+
+/* Of a folder that is no more, so are its messages. */
+static void forget_folder(Removals *removals)
+{
+    g_autoptr(GPtrArray) removed = sent(removals);
+
+    for (guint i = 0; i < removed->len; i++)
+        confirm(removals, removed->pdata[i]);
+    arm(removals, 0);
+}
+
+static void begin(Removals *removals)
+{
+    Mount *mount = removals->mount;
+    g_auto(CatalogFolder) about = {0};
+    g_autoptr(GArray) uids = NULL;
+
+    if (removals->op)
+        return;
+    stop(&removals->timer);
+    removals->first = 0;
+    uids = collect(removals);
+    if (!uids->len) {
+        request_resume_all(&removals->syncing, NULL);
+        leave_finish(removals, NULL);
+        return;
+    }
+    if (!catalog_folder(mount->catalog, removals->folder, &about)) {
+        forget_folder(removals);
+        return;
+    }
+    qsort(uids->data, uids->len, sizeof(uint32_t), compare_uids);
+    const MailRemove remove = {
+        .folder = about.name,
+        .uidvalidity = about.state.uidvalidity,
+        .uids = (const uint32_t *)(void *)uids->data,
+        .n_uids = uids->len,
+    };
+    removals->op = mail_store_remove(mount->store, &remove, note_removed, op_done, removals);
+}
+
+/* The store has to look at a folder before it knows what the UIDs stand for. */
+void removals_begin(Removals *removals)
+{
+    GHashTableIter iter;
+    gpointer removal;
+
+    if (!count_queued(removals))
+        return;
+    g_hash_table_iter_init(&iter, removals->all);
+    while (g_hash_table_iter_next(&iter, NULL, &removal))
+        refresh_folder_soon(removals->mount->refresher, ((Removal *)removal)->folder);
+    arm(removals, 0);
+}
+
+/* --- who removes ------------------------------------------------------------------------------ */
+
+/* From here on nobody sees it. The kernel, which is unlinking it, knows; a listing that it keeps
+ * does not. */
+static void accept_removal(Removals *removals, Removal *removal)
+{
+    Mount *mount = removals->mount;
+
+    hide(removals, removal);
+    dircache_changed(mount->directories, mount_folder_ino(mount, removal->folder));
+    if (removal->kept)
+        request_resume_all(&removal->waiting, NULL);
+    arm_pause(removals);
+}
+
+/* The journal has it, or can't. Who was interrupted meanwhile has been told that nothing happens.
+ */
+static void written(Removals *removals, Removal *removal, const GError *error)
+{
+    removal->kept = !error;
+    if (removal->waiting.head)
+        accept_removal(removals, removal);
+    else
+        remove_removal(removals, removal);
+}
+
+static void written_now(gpointer data)
+{
+    g_autofree Written *result = data;
+    g_autoptr(GError) error = result->error;
+    Removal *removal = find(result->mount->removals, result->ino);
+
+    if (removal)
+        written(result->mount->removals, removal, error);
+}
+
+static void on_written(gpointer data, const GError *error)
+{
+    Written *result = data;
+
+    result->error = error ? g_error_copy(error) : NULL;
+    engine_post(result->mount->engine, written_now, result);
+}
+
+/* What a folder's id stands for may be known to this mount alone. */
+static void write_down(Removals *removals, Removal *removal)
+{
+    Written *result = g_new0(Written, 1);
+
+    result->mount = removals->mount;
+    result->ino = removal->ino;
+    if (removal->folder >= CATALOG_TEMPORARY) {
+        g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOSPC, "the cache is in memory alone");
+        on_written(result, error);
+        return;
+    }
+    journal_add_removal(removals->journal, (JournalRemoval){removal->folder, removal->uid},
+                        on_written, result);
+}
+
+void removals_add(Removals *removals, Request *request)
+{
+    g_autoptr(GError) error = NULL;
+    Inode inode = inode_of(request->ino);
+    CatalogMessage message;
+    Removal *removal;
+
+    if (find(removals, request->ino) ||
+        !catalog_message(removals->mount->catalog, inode.folder, inode.uid, &message)) {
+        error = g_error_new(MAIL_ERROR, ENOENT, "message %u: it is gone", inode.uid);
+        request_resume(request, error);
+        return;
+    }
+    removal = removal_new(removals, inode.folder, inode.uid);
+    request_wait(request, &removal->waiting);
+    write_down(removals, removal);
+}
+
+void removals_wait(Removals *removals, Request *request)
+{
+    if (!count_queued(removals)) {
+        request_resume(request, NULL);
+        return;
+    }
+    request_wait(request, &removals->syncing);
+    begin(removals);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static gboolean on_deadline(gpointer data)
+{
+    leave_finish(data, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+void removals_finish(Removals *removals, MailDone done, gpointer data)
+{
+    removals->done = done;
+    removals->done_data = data;
+    removals->deadline = g_timeout_source_new(FINISH_MILLIS);
+    g_source_set_callback(removals->deadline, on_deadline, removals, NULL);
+    g_source_attach(removals->deadline, g_main_context_get_thread_default());
+    begin(removals);
+}
