@@ -194,7 +194,7 @@ static void store_again(Catalog *catalog)
     catalog->new_wrong = catalog->wrong;
 }
 
-static bool usable(Catalog *catalog)
+bool catalog_index_usable(Catalog *catalog)
 {
     if (!catalog->index)
         return false;
@@ -236,7 +236,7 @@ static uint32_t temporary_id(Catalog *catalog)
 Folder *catalog_claim(Catalog *catalog, const MailFolderInfo *info, uint32_t uidvalidity)
 {
     IndexClaim claim;
-    if (!usable(catalog) || !write_dropped(catalog) ||
+    if (!catalog_index_usable(catalog) || !write_dropped(catalog) ||
         !index_claim_folder(catalog->index, info, uidvalidity, &claim))
         return catalog_folder_new(info, temporary_id(catalog));
     Loader loader = {.catalog = catalog};
@@ -391,7 +391,7 @@ static void write_records(Catalog *catalog)
 
 bool catalog_flush(Catalog *catalog)
 {
-    if (!usable(catalog) || !has_work(catalog) || !index_begin(catalog->index))
+    if (!catalog_index_usable(catalog) || !has_work(catalog) || !index_begin(catalog->index))
         return true;
     g_autoptr(GArray) written = g_array_new(FALSE, FALSE, sizeof(Written));
     Flush flush = {catalog, ROWS_A_FLUSH, written};

@@ -68,15 +68,15 @@ void catalog_mark_identities(Folder *folder, bool stored)
 
 /* --- the engine thread ---------------------------------------------------------------------- */
 
-/* False: the index can't give any UID now. */
-static bool begin_naming(Catalog *catalog, const Folder *folder)
+/* False: the index can't give any UID now. It must know first which ones are given. */
+static bool begin_naming(Catalog *catalog, Folder *folder)
 {
     if (catalog->naming)
         return catalog->naming == folder->about.id;
-    if (folder->unsaved || !catalog->index || !index_usable(catalog->index) ||
-        !index_begin(catalog->index))
+    if (folder->unsaved || !catalog_index_usable(catalog) || !index_begin(catalog->index))
         return false;
     catalog->naming = folder->about.id;
+    catalog_write_identities(catalog, folder);
     return true;
 }
 

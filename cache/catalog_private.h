@@ -59,6 +59,8 @@ void catalog_mark_row(Folder *folder, Row *row);
 
 /* --- catalog_disk.c ------------------------------------------------------------------------- */
 
+/* Whether there is an index that can be used now; one that was emptied is to be filled again. */
+bool catalog_index_usable(Catalog *catalog);
 /* Fills an empty catalog. */
 void catalog_load(Catalog *catalog);
 /*

@@ -7,12 +7,20 @@
 
 #define XATTR_FLAGS "user.mail.flags"
 #define XATTR_UID "user.mail.uid"
+#define XATTR_UIDL "user.mail.uidl"
 #define XATTR_UIDVALIDITY "user.mail.uidvalidity"
 #define XATTR_TYPE "user.mime_type"
 
 static const char message_names[] = XATTR_FLAGS "\0" XATTR_UID "\0" XATTR_UIDVALIDITY
                                                 "\0" XATTR_TYPE;
+static const char named_message_names[] = XATTR_UIDL "\0" XATTR_TYPE;
 static const char folder_names[] = XATTR_UIDVALIDITY;
+
+/* UIDs are the server's, or else nobody's business but ours. */
+static bool has_uids(const Mount *mount)
+{
+    return !(mount->features & MAIL_STORE_NAMES);
+}
 
 static char *uidvalidity_text(Mount *mount, uint32_t id)
 {
@@ -26,17 +34,22 @@ static char *uidvalidity_text(Mount *mount, uint32_t id)
 static char *message_value(Mount *mount, Inode inode, const char *name)
 {
     CatalogMessage message;
+    unsigned which;
 
     if (!catalog_message(mount->catalog, inode.folder, inode.uid, &message))
         return NULL;
-    if (strcmp(name, XATTR_FLAGS) == 0 && mount->features & MAIL_STORE_FLAGS)
+    if (strcmp(name, XATTR_TYPE) == 0)
+        return g_strdup("message/rfc822");
+    if (!has_uids(mount))
+        return strcmp(name, XATTR_UIDL) == 0
+                   ? catalog_name(mount->catalog, inode.folder, inode.uid, &which)
+                   : NULL;
+    if (strcmp(name, XATTR_FLAGS) == 0)
         return catalog_flags(mount->catalog, message.flag_set);
     if (strcmp(name, XATTR_UID) == 0)
         return g_strdup_printf("%u", message.uid);
     if (strcmp(name, XATTR_UIDVALIDITY) == 0)
         return uidvalidity_text(mount, inode.folder);
-    if (strcmp(name, XATTR_TYPE) == 0)
-        return g_strdup("message/rfc822");
     return NULL;
 }
 
@@ -48,7 +61,7 @@ static char *value_of(Mount *mount, fuse_ino_t ino, const char *name)
 
     if (inode.kind == INODE_MESSAGE)
         return message_value(mount, inode, name);
-    if (mount_ino_folder(mount, ino, &folder) && folder && strcmp(name, XATTR_UIDVALIDITY) == 0)
+    if (has_uids(mount) && mount_ino_folder(mount, ino, &folder) && folder && strcmp(name, XATTR_UIDVALIDITY) == 0)
         return uidvalidity_text(mount, folder);
     return NULL;
 }
@@ -125,23 +138,18 @@ void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
     request_post(request, flags_submit);
 }
 
-/* The flags come first. */
-static void list_of_message(fuse_req_t req, size_t size)
-{
-    const Mount *mount = fuse_req_userdata(req);
-    size_t skipped = mount->features & MAIL_STORE_FLAGS ? 0 : sizeof XATTR_FLAGS;
-
-    reply(req, message_names + skipped, sizeof message_names - skipped, size);
-}
-
 void xattr_list(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
+    Mount *mount = fuse_req_userdata(req);
     g_autofree char *uidvalidity = NULL;
 
     if (inode_of(ino).kind == INODE_MESSAGE) {
-        list_of_message(req, size);
+        if (has_uids(mount))
+            reply(req, message_names, sizeof message_names, size);
+        else
+            reply(req, named_message_names, sizeof named_message_names, size);
         return;
     }
-    uidvalidity = value_of(fuse_req_userdata(req), ino, XATTR_UIDVALIDITY);
+    uidvalidity = value_of(mount, ino, XATTR_UIDVALIDITY);
     reply(req, folder_names, uidvalidity ? sizeof folder_names : 0, size);
 }

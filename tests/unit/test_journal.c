@@ -1,0 +1,170 @@
+/* What is to be removed survives; what is done with does not. */
+#include "cache_helpers.h"
+
+#include "../../cache/catalog.h"
+#include "../../cache/journal.h"
+#include "../../cache/mail.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+
+typedef struct {
+    GMutex lock;
+    GCond changed;
+    unsigned kept, failed;
+    int code;
+} Told;
+
+static void told(gpointer data, const GError *error)
+{
+    Told *all = data;
+    g_mutex_lock(&all->lock);
+    all->kept += !error;
+    all->failed += error != NULL;
+    all->code = error ? mail_errno(error) : all->code;
+    g_cond_signal(&all->changed);
+    g_mutex_unlock(&all->lock);
+}
+
+static void await(Told *all, unsigned n)
+{
+    gint64 until = g_get_monotonic_time() + 120 * G_TIME_SPAN_SECOND;
+    g_mutex_lock(&all->lock);
+    while (all->kept + all->failed < n && g_cond_wait_until(&all->changed, &all->lock, until))
+        ;
+    g_mutex_unlock(&all->lock);
+}
+
+static void assert_removals(Journal *journal, const char *expected)
+{
+    g_autoptr(GArray) removals = journal_removals(journal);
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; i < removals->len; i++) {
+        const JournalRemoval *each = &g_array_index(removals, JournalRemoval, i);
+        g_string_append_printf(text, "%u/%u ", each->folder, each->uid);
+    }
+    assert_string_equal(text->str, expected);
+}
+
+static void test_kept(void **state)
+{
+    Told all = {.kept = 0};
+    Journal *journal = journal_open(*state);
+    assert_removals(journal, "");
+    journal_add_removal(journal, (JournalRemoval){7, 4294967295}, told, &all);
+    journal_add_removal(journal, (JournalRemoval){7, 3}, told, &all);
+    journal_add_removal(journal, (JournalRemoval){7, 3}, told, &all);
+    journal_add_removal(journal, (JournalRemoval){5, 9}, told, &all);
+    await(&all, 4);
+    assert_int_equal(all.kept, 4);
+    journal_close(journal);
+    journal = journal_open(*state);
+    assert_removals(journal, "5/9 7/3 7/4294967295 ");
+    journal_end_removal(journal, (JournalRemoval){7, 3});
+    journal_end_removal(journal, (JournalRemoval){8, 1});
+    journal_close(journal);
+    journal = journal_open(*state);
+    assert_removals(journal, "5/9 7/4294967295 ");
+    journal_close(journal);
+    assert_int_equal(warnings, 0);
+}
+
+/* Who was told that it is kept finds it after a crash. */
+static void test_killed(void **state)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        Told all = {.kept = 0};
+        Journal *journal = journal_open(*state);
+        for (uint32_t uid = 1; uid <= 100; uid++)
+            journal_add_removal(journal, (JournalRemoval){1, uid}, told, &all);
+        await(&all, 100);
+        CHILD_CHECK(all.kept == 100);
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    Journal *journal = journal_open(*state);
+    g_autoptr(GArray) removals = journal_removals(journal);
+    assert_int_equal(removals->len, 100);
+    journal_close(journal);
+}
+
+/* A folder that was made anew has nothing of the old one's to be removed. */
+static void test_belongs_to_its_folder(void **state)
+{
+    Told all = {.kept = 0};
+    Catalog *catalog = catalog_open(*state);
+    uint32_t first = catalog_put_folder(catalog, &(MailFolderInfo){"a", '/', 0});
+    uint32_t second = catalog_put_folder(catalog, &(MailFolderInfo){"b", '/', 0});
+    Journal *journal = journal_open(*state);
+    journal_add_removal(journal, (JournalRemoval){first, 1}, told, &all);
+    journal_add_removal(journal, (JournalRemoval){second, 2}, told, &all);
+    await(&all, 2);
+    assert_int_equal(catalog_reset_folder(catalog, first, 5), first);
+    assert_int_not_equal(catalog_reset_folder(catalog, first, 6), first);
+    journal_close(journal);
+    catalog_close(catalog);
+    journal = journal_open(*state);
+    g_autofree char *expected = g_strdup_printf("%u/2 ", second);
+    assert_removals(journal, expected);
+    journal_close(journal);
+}
+
+static void test_no_directory(void **state)
+{
+    Told all = {.kept = 0};
+    Journal *journal = journal_open(NULL);
+    (void)state;
+    assert_removals(journal, "");
+    journal_add_removal(journal, (JournalRemoval){1, 1}, told, &all);
+    journal_add_removal(journal, (JournalRemoval){1, 2}, told, &all);
+    await(&all, 2);
+    assert_int_equal(all.failed, 2);
+    assert_int_equal(all.code, ENOSPC);
+    journal_close(journal);
+    assert_int_equal(warnings, 1);
+}
+
+static void set_file_limit(rlim_t limit)
+{
+    struct rlimit old;
+    CHILD_CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+    old.rlim_cur = limit == RLIM_INFINITY ? old.rlim_max : limit;
+    CHILD_CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+}
+
+/* Nothing is said to be kept that is not; and when there is room again, it is. */
+static void test_full_disk(void **state)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        Told all = {.kept = 0};
+        signal(SIGXFSZ, SIG_IGN);
+        Journal *journal = journal_open(*state);
+        journal_add_removal(journal, (JournalRemoval){1, 1}, told, &all);
+        await(&all, 1);
+        set_file_limit(1);
+        journal_add_removal(journal, (JournalRemoval){1, 2}, told, &all);
+        await(&all, 2);
+        set_file_limit(RLIM_INFINITY);
+        journal_add_removal(journal, (JournalRemoval){1, 3}, told, &all);
+        await(&all, 3);
+        CHILD_CHECK(all.kept == 2 && all.failed == 1 && all.code == ENOSPC);
+        journal_close(journal);
+        _exit(0);
+    }
+    assert_child_succeeds(child);
+    Journal *journal = journal_open(*state);
+    assert_removals(journal, "1/1 1/3 ");
+    journal_close(journal);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_IN_DIRECTORY(test_kept),         TEST_IN_DIRECTORY(test_killed),
+        TEST_IN_DIRECTORY(test_no_directory), TEST_IN_DIRECTORY(test_belongs_to_its_folder),
+        TEST_IN_DIRECTORY(test_full_disk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
