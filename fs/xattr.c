@@ -61,7 +61,8 @@ static char *value_of(Mount *mount, fuse_ino_t ino, const char *name)
 
     if (inode.kind == INODE_MESSAGE)
         return message_value(mount, inode, name);
-    if (has_uids(mount) && mount_ino_folder(mount, ino, &folder) && folder && strcmp(name, XATTR_UIDVALIDITY) == 0)
+    if (has_uids(mount) && mount_ino_folder(mount, ino, &folder) && folder &&
+        strcmp(name, XATTR_UIDVALIDITY) == 0)
         return uidvalidity_text(mount, folder);
     return NULL;
 }

@@ -4,8 +4,8 @@
 
 static Identity *add(Identities *identities, uint32_t uid, const char *name, unsigned which)
 {
-    return identities_add(identities,
-                          &(Identity){.uid = uid, .which = which, .seen = uid, .name = (char *)name});
+    return identities_add(
+        identities, &(Identity){.uid = uid, .which = which, .seen = uid, .name = (char *)name});
 }
 
 static void test_both_ways(void **state)

@@ -1,4 +1,5 @@
 #include "../../fs/names.h"
+#include "cache_helpers.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -266,6 +267,97 @@ static void test_only_one_name_means_a_level(void **state)
     }
 }
 
+/* --- unique names ----------------------------------------------------------------------------- */
+
+static void test_unique(void **state)
+{
+    static const struct {
+        const char *unique;
+        unsigned which;
+        const char *name;
+    } pairs[] = {
+        {"000000016b070b8a", 0, "000000016b070b8a.eml"},
+        {"000000016b070b8a", 1, "000000016b070b8a%~2.eml"},
+        {"a", UINT32_MAX - 1, "a%~4294967295.eml"},
+        {"a/b", 0, "a%2Fb.eml"},
+        {"../../x", 0, "%2E.%2F..%2Fx.eml"},
+        {".", 0, "%2E.eml"},
+        {".pullmail", 2, "%2Epullmail%~3.eml"},
+        {"%2F", 0, "%252F.eml"},
+        {"a%~2", 0, "a%25~2.eml"},
+        {"a%~2", 1, "a%25~2%~2.eml"},
+        {"100%", 0, "100%.eml"},
+        {"x.eml", 0, "x.eml.eml"},
+        {"20261122-190507-17", 0, "20261122-190507-17.eml"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++) {
+        char name[256];
+        unsigned which = 99;
+        assert_true(names_unique(pairs[i].unique, pairs[i].which, name, sizeof name));
+        assert_string_equal(name, pairs[i].name);
+        g_autofree char *unique = names_unique_decode(name, &which);
+        assert_non_null(unique);
+        assert_string_equal(unique, pairs[i].unique);
+        assert_int_equal(which, pairs[i].which);
+    }
+}
+
+static void test_no_unique_name(void **state)
+{
+    static const char *const none[] = {
+        "",          ".eml",     "a",         "a.EML",     "a%~.eml",
+        "a%~0.eml",  "a%~1.eml", "a%~02.eml", "a%~2x.eml", "a%~4294967296.eml",
+        "a%2fb.eml", "%41.eml",  "%~2.eml",   ".a.eml",    "a%252F%~1.eml",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(none); i++) {
+        unsigned which;
+        g_autofree char *unique = names_unique_decode(none[i], &which);
+        if (unique)
+            fail_msg("%s was taken for %s", none[i], unique);
+    }
+}
+
+static void make_unique(uint64_t *seed, int i, char unique[71])
+{
+    static const char few[] = "%~/.2aF";
+    size_t length = 1 + next_random(seed) % (i % 2 ? 4 : 70);
+
+    for (size_t at = 0; at < length; at++)
+        unique[at] = i % 3 ? few[next_random(seed) % (sizeof few - 1)]
+                           : (char)(0x21 + next_random(seed) % 94);
+    unique[length] = '\0';
+}
+
+/* All that a server may say: apart, and back; no path, and never longer than a name. */
+static void test_unique_at_random(void **state)
+{
+    g_autoptr(GHashTable) keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    uint64_t seed = 5;
+
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        char unique[71], name[256];
+        unsigned which = next_random(&seed) % 3, back;
+        make_unique(&seed, i, unique);
+        assert_true(names_unique(unique, which, name, sizeof name));
+        assert_null(strchr(name, '/'));
+        assert_true(name[0] != '.');
+        g_autofree char *decoded = names_unique_decode(name, &back);
+        assert_non_null(decoded);
+        assert_string_equal(decoded, unique);
+        assert_int_equal(back, which);
+        char *key = g_strdup_printf("%u %s", which, unique);
+        const char *other = g_hash_table_lookup(keys, name);
+        if (other)
+            assert_string_equal(other, key);
+        g_hash_table_replace(keys, g_strdup(name), key);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +368,9 @@ int main(void)
         cmocka_unit_test(test_long_names_are_cut),
         cmocka_unit_test(test_any_name_goes_there_and_back),
         cmocka_unit_test(test_only_one_name_means_a_level),
+        cmocka_unit_test(test_unique),
+        cmocka_unit_test(test_no_unique_name),
+        cmocka_unit_test(test_unique_at_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
