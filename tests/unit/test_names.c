@@ -326,9 +326,12 @@ static void make_unique(uint64_t *seed, int i, char unique[71])
     static const char few[] = "%~/.2aF";
     size_t length = 1 + next_random(seed) % (i % 2 ? 4 : 70);
 
-    for (size_t at = 0; at < length; at++)
-        unique[at] = i % 3 ? few[next_random(seed) % (sizeof few - 1)]
-                           : (char)(0x21 + next_random(seed) % 94);
+    for (size_t at = 0; at < length; at++) {
+        if (i % 3)
+            unique[at] = few[next_random(seed) % (sizeof few - 1)];
+        else
+            unique[at] = (char)(0x21 + next_random(seed) % 94);
+    }
     unique[length] = '\0';
 }
 
