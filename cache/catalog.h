@@ -114,7 +114,8 @@ GArray *catalog_keep_only(Catalog *catalog, uint32_t folder, const uint32_t *uid
  */
 uint32_t catalog_identify(Catalog *catalog, uint32_t folder, const char *name, unsigned which);
 /*
- * What was identified is kept. False: it could not be, and the UIDs that were new do not hold: the
+ * What was identified is kept; of names that many a message had which is gone by now, the most
+ * recent ones are. False: it could not be, and the UIDs that were new do not hold: the
  * folder has to be listed again.
  */
 bool catalog_identified(Catalog *catalog);

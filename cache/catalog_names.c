@@ -6,6 +6,10 @@
  */
 #define SPARE_UIDS (UINT32_C(3) << 30)
 
+/* Names of messages that are gone: more are not kept, since there are servers that give each
+ * message another name every day. */
+#define GONE_MOST 20000
+
 static Folder *find(Catalog *catalog, uint32_t id)
 {
     return g_hash_table_lookup(catalog->folders, GUINT_TO_POINTER(id));
@@ -132,10 +136,38 @@ static void take_back(Catalog *catalog)
         identities_remove(folder->identities, g_array_index(catalog->named, uint32_t, i));
 }
 
+static int compare_uids(gconstpointer a, gconstpointer b)
+{
+    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+    return one < other ? -1 : one > other;
+}
+
+/* Half of them, the oldest, go. The highest UID stays, so that none is ever given twice. */
+static void forget_gone(Catalog *catalog, Folder *folder)
+{
+    g_autoptr(GArray) gone = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    GHashTableIter iter;
+    if (identities_count(folder->identities) <= folder->rows.count + GONE_MOST)
+        return;
+    identities_begin(folder->identities, &iter);
+    for (const Identity *identity; (identity = identities_next(&iter));)
+        if (identity->stored && !rows_find(&folder->rows, identity->uid))
+            g_array_append_val(gone, identity->uid);
+    g_array_sort(gone, compare_uids);
+    for (guint i = 0; i < gone->len / 2; i++)
+        index_delete_identity(catalog->index, folder->about.id, g_array_index(gone, uint32_t, i));
+    SCOPED_LOCK(&catalog->lock);
+    for (guint i = 0; i < gone->len / 2; i++)
+        identities_remove(folder->identities, g_array_index(gone, uint32_t, i));
+}
+
 bool catalog_identified(Catalog *catalog)
 {
     if (!catalog->naming)
         return true;
+    Folder *folder = find(catalog, catalog->naming);
+    if (folder)
+        forget_gone(catalog, folder);
     bool kept = index_commit(catalog->index);
     if (!kept)
         take_back(catalog);

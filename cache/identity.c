@@ -82,6 +82,11 @@ void identities_remove(Identities *identities, uint32_t uid)
     g_hash_table_remove(identities->by_uid, GUINT_TO_POINTER(uid));
 }
 
+guint identities_count(const Identities *identities)
+{
+    return g_hash_table_size(identities->by_uid);
+}
+
 void identities_begin(const Identities *identities, GHashTableIter *iter)
 {
     g_hash_table_iter_init(iter, identities->by_uid);

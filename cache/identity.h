@@ -31,6 +31,7 @@ Identity *identities_of(const Identities *identities, uint32_t uid);
 Identity *identities_add(Identities *identities, const Identity *identity);
 void identities_remove(Identities *identities, uint32_t uid);
 
+guint identities_count(const Identities *identities);
 /* All of them, in no order. */
 void identities_begin(const Identities *identities, GHashTableIter *iter);
 Identity *identities_next(GHashTableIter *iter);

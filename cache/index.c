@@ -24,6 +24,7 @@ enum {
     ST_FIND_NAME,
     ST_NEXT_UID,
     ST_ADD_NAME,
+    ST_DELETE_NAME,
     ST_DELETE_NAMES,
     ST_DELETE_REMOVALS,
     N_STATEMENTS
@@ -69,6 +70,7 @@ static const char *const sql[N_STATEMENTS] = {
     [ST_NEXT_UID] = "SELECT max(uid) + 1 FROM identity WHERE folder = ?1 AND uid < ?2",
     [ST_ADD_NAME] = "INSERT OR IGNORE INTO identity (folder, which, uid, seen, name)"
                     " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [ST_DELETE_NAME] = "DELETE FROM identity WHERE folder = ?1 AND uid = ?2",
     [ST_DELETE_NAMES] = "DELETE FROM identity WHERE folder = ?1",
     [ST_DELETE_REMOVALS] = "DELETE FROM removal WHERE folder = ?1",
 };
@@ -569,6 +571,11 @@ void index_put_identity(Index *index, uint32_t folder, const Identity *identity)
     bind_text(add, 5, identity->name);
     check(index, sqlite3_step(add));
     sqlite3_reset(add);
+}
+
+void index_delete_identity(Index *index, uint32_t folder, uint32_t uid)
+{
+    run(index, ST_DELETE_NAME, 2, (int64_t[]){folder, uid});
 }
 
 bool index_identify(Index *index, uint32_t folder, uint32_t below, Identity *identity)

@@ -92,6 +92,7 @@ bool index_put_folder(Index *index, const CatalogFolder *folder, IndexSum sum, b
 bool index_identify(Index *index, uint32_t folder, uint32_t below, Identity *identity);
 /* Keeps a name that has its UID already; does nothing where the name or the UID is taken. */
 void index_put_identity(Index *index, uint32_t folder, const Identity *identity);
+void index_delete_identity(Index *index, uint32_t folder, uint32_t uid);
 void index_add_sizes(Index *index, uint64_t right, uint64_t wrong);
 /* True: everything since index_begin is written; false: nothing of it. */
 bool index_commit(Index *index);

@@ -110,6 +110,42 @@ static void test_two_catalogs(void **state)
     catalog_close(other);
 }
 
+/* A server that gives its message another name in each session: the old ones don't pile up, and no
+ * UID is given twice. */
+static void test_always_other_names(void **state)
+{
+    Catalog *catalog = catalog_open(*state);
+    uint32_t folder = open_inbox(catalog), first = catalog_identify(catalog, folder, "stays", 0);
+    uint32_t last = 0;
+    put(catalog, folder, first);
+    for (int session = 0; session < 60; session++) {
+        for (int i = 0; i < 1000; i++) {
+            g_autofree char *name = g_strdup_printf("%d-%d", session, i);
+            uint32_t uid = catalog_identify(catalog, folder, name, 0);
+            assert_true(uid > last);
+            last = uid;
+        }
+        assert_true(catalog_identified(catalog));
+    }
+    assert_int_equal(catalog_named(catalog, folder, "0-0", 0), 0);
+    assert_int_equal(catalog_named(catalog, folder, "59-999", 0), last);
+    assert_int_equal(catalog_named(catalog, folder, "stays", 0), first);
+    catalog_close(catalog);
+    catalog = catalog_open(*state);
+    assert_int_equal(open_inbox(catalog), folder);
+    unsigned kept = 0;
+    for (int session = 0; session < 60; session++)
+        for (int i = 0; i < 1000; i++) {
+            g_autofree char *name = g_strdup_printf("%d-%d", session, i);
+            kept += catalog_named(catalog, folder, name, 0) != 0;
+        }
+    assert_in_range(kept, 10000, 21000);
+    assert_int_equal(catalog_named(catalog, folder, "stays", 0), first);
+    assert_true(catalog_identify(catalog, folder, "new", 0) > last);
+    assert_true(catalog_identified(catalog));
+    catalog_close(catalog);
+}
+
 /* A folder that is known to this mount alone has names all the same. */
 static void test_memory_alone(void **state)
 {
@@ -213,9 +249,13 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_IN_DIRECTORY(test_kept),         TEST_IN_DIRECTORY(test_a_date_that_is_told),
-        TEST_IN_DIRECTORY(test_two_catalogs), TEST_IN_DIRECTORY(test_memory_alone),
-        TEST_IN_DIRECTORY(test_full_disk),    TEST_IN_DIRECTORY(test_index_is_emptied),
+        TEST_IN_DIRECTORY(test_kept),
+        TEST_IN_DIRECTORY(test_a_date_that_is_told),
+        TEST_IN_DIRECTORY(test_two_catalogs),
+        TEST_IN_DIRECTORY(test_memory_alone),
+        TEST_IN_DIRECTORY(test_full_disk),
+        TEST_IN_DIRECTORY(test_always_other_names),
+        TEST_IN_DIRECTORY(test_index_is_emptied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
