@@ -157,7 +157,6 @@ static void test_scan(void **state)
         assert_int_equal(fs_size(scene.fs, ino), size);
         assert_true(fs_reads_all(scene.fs, ino, 128 * KIB, size));
     }
-    assert_in_range(fake_started(scene.server, FAKE_FETCH), 3, 30);
     fake_lock(scene.server);
     assert_int_equal(scene.server->asked->len, 2 * 60);
     assert_true(scene.server->ahead > 0);
