@@ -9,7 +9,7 @@
 #define POP3_MAX_MESSAGES 500000   /* that a maildrop may hold */
 #define POP3_MAX_NAMES (32 << 20)  /* bytes of all unique-ids together */
 #define POP3_MAX_NAME 70           /* characters of a unique-id (RFC 1939 section 7) */
-#define POP3_MAX_SECTION (1 << 20) /* bytes of a section that is told in one piece */
+#define POP3_MAX_SECTION (4 << 20) /* bytes of a section that is told in one piece */
 #define POP3_PIECE (64 << 10)      /* bytes of a piece, where a section is told in pieces */
 
 /*
