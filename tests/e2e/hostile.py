@@ -365,6 +365,8 @@ class Server:
     of the session, or bytes. certificate: one of Certificates.names.
     """
 
+    session_class = Session
+
     def __init__(self, folders=None, tls="off", capabilities=None, certificate="good"):
         self.folders = [Folder(b"INBOX")] if folders is None else folders
         self.tls = tls
@@ -410,7 +412,7 @@ class Server:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            session = Session(self, sock, next(self._numbers))
+            session = self.session_class(self, sock, next(self._numbers))
             with self.lock:
                 self.sessions.add(session)
             threading.Thread(target=session.run, daemon=True).start()
@@ -477,8 +479,7 @@ class Certificates:
         for authority in ("ca", "other"):
             self._key(authority)
             self._openssl("req", "-x509", "-new", "-key", f"{authority}.key", "-subj", f"/CN=test {authority}",
-                          "-days", "2",
-                          "-out", f"{authority}.pem")
+                          "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-days", "2", "-out", f"{authority}.pem")
         for name, host in self.names.items():
             self._key(name)
             self._sign(name, host)
@@ -499,7 +500,8 @@ class Certificates:
         self._openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{name}.key")
 
     def _sign(self, name, host):
-        (self.folder / f"{name}.ext").write_text(f"subjectAltName=DNS:{host}\n")
+        (self.folder / f"{name}.ext").write_text(
+            f"subjectAltName=DNS:{host}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
         subject = ["-subj", f"/CN={host}"]
         if name == "self-signed":
             self._openssl("req", "-x509", "-new", "-key", f"{name}.key", *subject, "-addext",

@@ -16,6 +16,10 @@ class Relay:
     cut_from   these bytes are counted from the first line on that has this in it
     hang       what would be cut becomes silent instead
     silent     while True, nothing is let through in either direction
+    hold       of a client's line that begins with this, and of what follows it, nothing is let through
+
+    .said is what clients said, what was held too: a bytearray for each connection; .held is set once
+    something was held.
     """
 
     def __init__(self, port, edit=None):
@@ -24,6 +28,9 @@ class Relay:
         self.cut_from = b""
         self.hang = False
         self.silent = False
+        self.hold = None
+        self.held = threading.Event()
+        self.said = []
         self.connections = 0
         self._server_port = port
         self._closing = False
@@ -40,9 +47,9 @@ class Relay:
         self._listener.close()
         self.cut()
 
-    def url(self, user="ann"):
+    def url(self, user="ann", scheme="imap"):
         """The URL that mounts the server through this."""
-        return f"imap://{user}@localhost:{self.port}/"
+        return f"{scheme}://{user}@localhost:{self.port}/"
 
     def cut(self):
         """Ends all connections at once."""
@@ -71,18 +78,27 @@ class Relay:
             for one in (client, server):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._sockets.append(one)
-            for way in (self._to_server, self._to_client):
-                threading.Thread(target=way, args=(client, server), daemon=True).start()
+            self.said.append(bytearray())
+            threading.Thread(target=self._to_server, args=(client, server, self.said[-1]), daemon=True).start()
+            threading.Thread(target=self._to_client, args=(client, server), daemon=True).start()
 
     def _wait(self):
         while self.silent and not self._closing:
             threading.Event().wait(0.02)
 
-    def _to_server(self, client, server):
+    def _to_server(self, client, server, said):
+        holding = False
         try:
             while data := client.recv(65536):
                 self._wait()
-                server.sendall(data)
+                begin = len(said)
+                said.extend(data)
+                found = self.hold and re.compile(rb"^" + re.escape(self.hold), re.MULTILINE).search(said, begin)
+                if not holding:
+                    server.sendall(data[:found.start() - begin] if found else data)
+                if found:
+                    holding = True
+                    self.held.set()
         except OSError:
             pass
         self._end(client, server)
