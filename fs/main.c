@@ -70,6 +70,14 @@ static bool wait_for(Mount *mount, EngineTask task, GError **error)
     return false;
 }
 
+/* A wrong password shows at once, even where the folders are known without a login. */
+static void first_connect(gpointer data)
+{
+    Wait *wait = data;
+
+    mail_store_connect(wait->mount->store, wait_done, wait);
+}
+
 static void first_list(gpointer data)
 {
     Wait *wait = data;
@@ -288,7 +296,8 @@ static bool mount_and_serve(const Options *options, Credentials *credentials, Da
     if (!store)
         return false;
     mount_begin(&mount, options, store, key);
-    if (!wait_for(&mount, first_list, error) || !run_session(&mount, daemon, error)) {
+    if (!wait_for(&mount, first_connect, error) || !wait_for(&mount, first_list, error) ||
+        !run_session(&mount, daemon, error)) {
         if (mount.engine)
             mount_end(&mount);
         return false;
