@@ -308,7 +308,12 @@ static Pop3Follows on_reply(gpointer data, const Pop3Reply *reply)
         pop3_trace_reply(conn->number, reply);
     if (!request)
         return take_unasked(conn, reply);
-    if (reply->kind == POP3_CONTINUE && request->events && request->events->more) {
+    if (reply->kind == POP3_CONTINUE && !(request->events && request->events->more)) {
+        /* Taken for the answer, it would leave that to the next command. */
+        fail_text(conn, EPROTO, "the server asks for more, where there is no more");
+        return POP3_STOP;
+    }
+    if (reply->kind == POP3_CONTINUE) {
         request->events->more(request->data, reply->text);
         return POP3_NOTHING;
     }

@@ -179,10 +179,19 @@ static void test_refused(void **state)
         .play = play_body,
         .told = {{TOLD_SYNC}, {"error EPROTO\n"}},
     };
+    /* Nothing that comes behind it is taken for an answer to the next one. */
+    static const Scene question_amidst = {
+        .scripts = {{SYNCED(MODERN), "C: RETR 1\nC: RETR 2\nC: RETR 3\n",
+                     "S: +OK\nS: one\nS: .\nS: + what else?\nS: +OK\nS: two\nS: .\n"}},
+        .play = play_three,
+        .told = {{TOLD_SYNC}, {"fetch 1 BODY one\\r\\n\nerror EPROTO\n"}},
+        .whole_only = true,
+    };
     scene_run(&one);
     scene_run(&later);
     scene_run(&ended);
     scene_run(&question);
+    scene_run(&question_amidst);
 }
 
 /* No more of it than the limit is kept; the others come all the same. */
