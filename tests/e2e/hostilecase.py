@@ -65,7 +65,7 @@ def check_places(mount):
     if not beside <= {"mnt", "cache", "pass", "log"}:
         raise AssertionError(f"there are other files beside the mount: {sorted(beside)}")
     cached = [os.path.relpath(path, mount.cache) for path in tree_of(mount.cache)]
-    strange = [path for path in cached if not re.fullmatch(r"[^/]+(/lock|/(index|content)\.db(-wal|-shm|-journal)?)?",
+    strange = [path for path in cached if not re.fullmatch(r"[^/]+(/lock|/(index|content|journal)\.db(-wal|-shm|-journal)?)?",
                                                            path)]
     if strange or sum("/" not in path for path in cached) > 1:
         raise AssertionError(f"what is in the cache: {sorted(cached)}")
@@ -113,12 +113,12 @@ class QuietMount(Mount):
 
 
 @contextlib.contextmanager
-def hostile_mount(server, *options, **keywords):
-    """A mount of a hostile server, judged at its end; yields the mount, or MountFailed."""
+def hostile_mount(server, *options, kind=QuietMount, **keywords):
+    """A mount (of a kind) of a hostile server, judged at its end; yields the mount, or MountFailed."""
     usual = [] if server.tls != "off" or "tls=required" in options else ["tls=off"]
     given = {option.split("=")[0] for option in options}
     usual += [option for option in ("timeout=3", "refresh=1", "connections=2") if option.split("=")[0] not in given]
-    mount = QuietMount(server, *usual, *options, **keywords)
+    mount = kind(server, *usual, *options, **keywords)
     try:
         try:
             mount.start()

@@ -37,13 +37,9 @@ class Dovecot(Server):
     def __init__(self, *options, rawlog=False):
         super().__init__(*options, rawlog=rawlog)
 
-    def maildrop(self):
-        """A session of the test's own."""
-        return Maildrop(self.ports["pop3s"], ca=self.ca)
-
-    def held(self):
-        """{unique-id: bytes} of what is there."""
-        with self.maildrop() as maildrop:
+    def held(self, user="ann"):
+        """{unique-id: bytes} of what is there, by a session of the test's own."""
+        with Maildrop(self.ports["pop3s"], user, ca=self.ca) as maildrop:
             return maildrop.fetch_all()
 
 
