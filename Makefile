@@ -104,6 +104,7 @@ help:
 ## make                 build ./mount.pullmail
 ## make deps            install the packages that building needs, if some are missing
 ## make demo            mount a private server's mailbox and look around; KEEP=1 leaves it mounted
+## make demo PROTOCOL=pop3   the same by POP3
 .PHONY: deps deps-demo deps-test deps-bench deps-valgrind deps-lint
 deps:
 	@tests/install-deps build
