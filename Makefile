@@ -46,7 +46,7 @@ TEST_SOURCES := $(wildcard tests/unit/*.c tests/bench/*.c tests/fuzz/*.c tests/t
 TEST_HEADERS := $(wildcard tests/unit/*.h tests/bench/*.h)
 FORMATTED := $(SOURCES) $(HEADERS) $(TEST_SOURCES) $(TEST_HEADERS)
 E2E_TESTS := $(wildcard tests/e2e/test_*.py)
-BENCH_PROGRAMS := $B/tests/bench/link $B/tests/bench/rawfetch
+BENCH_PROGRAMS := $B/tests/bench/link $B/tests/bench/rawfetch $B/tests/bench/rawpop
 FUZZERS := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 SCRIPTS := tests/check-layers tests/install-deps tests/demo/run .ci/run
 PYTHON := tests/dovecot tests/run tests/bench/run tests/bench/manyserver tests/demo/mailbox \
@@ -201,7 +201,7 @@ $B/tests/fuzz/%: tests/fuzz/%.c $(LIBRARY)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(PKG_LIBS) -pthread
 
-## make bench           measure it against mbsync, a raw client and the local disk: 10 minutes
+## make bench           measure it against mbsync, mpop, raw clients and the local disk: 10 minutes
 ## make bench-quick     the same with less of all: one minute
 .PHONY: bench bench-quick
 bench bench-quick: deps-bench
@@ -210,7 +210,7 @@ bench bench-quick: deps-bench
 	    tests/bench/run $(if $(filter bench-quick,$@),--quick)
 
 $B/tests/bench/link: $(patsubst %,$B/tests/bench/%.o,link relay netns)
-$B/tests/bench/rawfetch: $B/tests/bench/rawfetch.o
+$B/tests/bench/rawfetch $B/tests/bench/rawpop: %: %.o $B/tests/bench/rawclient.o
 $(BENCH_PROGRAMS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread

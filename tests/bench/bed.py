@@ -1,5 +1,5 @@
-"""bed: what the benchmark measures with: the link, pullmail's mount, the limit (rawfetch), the rival
-(mbsync), and programs that scan a tree, each with a clock.
+"""bed: what the benchmark measures with: the link, pullmail's mount, the limits (rawfetch, rawpop), the
+rivals (mbsync, mpop), and programs that scan a tree, each with a clock.
 
 Whatever is measured proves that it did its work: a scan that found another number of files, or a
 fetch of another number of messages, ends the benchmark.
@@ -16,6 +16,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests/e2e"))
+import relay  # noqa: E402, F401
 import support  # noqa: E402
 
 from mailboxes import NEEDLE  # noqa: E402
@@ -109,9 +110,9 @@ class Link:
 class Mount(support.Mount):
     """A mount through a link, with a cache of its own; .seconds: until the command returned."""
 
-    def __init__(self, server, link, user):
+    def __init__(self, server, link, user, scheme="imap"):
         super().__init__(server, "tls=off", "timeout=120", background=True, password=PASSWORD,
-                         url=f"imap://{user}@127.0.0.1:{link.port}/")
+                         url=f"{scheme}://{user}@127.0.0.1:{link.port}/")
         self.seconds = None
 
     def start(self):
@@ -159,6 +160,13 @@ def raw_list(link, user, mail, compress=False):
     return seconds
 
 
+def raw_maildrop(link, user, mail):
+    """The limit of POP3: rawpop's seconds for all messages."""
+    seconds, text = timed([PROGRAMS / "rawpop", link.port, user, PASSWORD])
+    expect("messages that rawpop got", int(text.split()[0]), mail.count)
+    return seconds
+
+
 def grep(folder, needles, limit=300):
     """Seconds of grep -r, which must find all."""
     seconds, text = timed(["grep", "-rlF", NEEDLE, folder], limit)
@@ -184,6 +192,20 @@ def mbsync_and_grep(link, user, mail):
             encoding="ascii")
         (folder / "near").mkdir()
         pull, _ = timed(["mbsync", "-qq", "-c", folder / "mbsyncrc", "all"], env={**os.environ, "HOME": str(folder)})
+        return pull, grep(folder / "near", mail.needles)
+
+
+def mpop_and_grep(link, user, mail):
+    """The rival by POP3, as mbsync_and_grep: mpop pipelines, and keeps what it copied at the server."""
+    with scratch() as folder:
+        for name in ("near", "near/cur", "near/new", "near/tmp"):
+            (folder / name).mkdir()
+        (folder / "mpoprc").touch(mode=0o600)
+        (folder / "mpoprc").write_text(
+            f"account far\nhost 127.0.0.1\nport {link.port}\nuser {user}\npassword {PASSWORD}\n"
+            f"tls off\nauth user\npipelining auto\nkeep on\ntimeout 300\n"
+            f"uidls_file {folder}/uidls\ndelivery maildir {folder}/near\n", encoding="ascii")
+        pull, _ = timed(["mpop", "-q", "-C", folder / "mpoprc", "far"], env={**os.environ, "HOME": str(folder)})
         return pull, grep(folder / "near", mail.needles)
 
 

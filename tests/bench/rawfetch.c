@@ -12,68 +12,40 @@
  * Prints how many FETCH responses came and how many bytes (before they were compressed); "one"
  * prints for each message the milliseconds until the first byte of its text came.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <glib.h>
-#include <netinet/tcp.h>
+#include "rawclient.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <zlib.h>
 
-enum { INPUT = 256 * 1024 };
-
-static int server;
 static bool compressed;
 static z_stream inflater, deflater;
-static unsigned char input[INPUT], inflated[INPUT];
+static unsigned char input[RAW_INPUT], inflated[RAW_INPUT];
 static const unsigned char *next; /* what was received and is not yet consumed */
 static size_t available;
 static guint64 bytes, responses;
 static gint64 first_literal; /* when the current command's first literal began, us; 0: not yet */
 
-static void fail(const char *what)
-{
-    fprintf(stderr, "rawfetch: %s\n", what);
-    exit(EXIT_FAILURE);
-}
-
-static void receive_into(unsigned char *buffer, size_t *length)
-{
-    ssize_t n;
-
-    while ((n = recv(server, buffer, INPUT, 0)) < 0 && errno == EINTR)
-        ;
-    if (n <= 0)
-        fail("the server went away");
-    *length = (size_t)n;
-}
-
 /* Gets more bytes, now that all were consumed. */
 static void fill(void)
 {
-    size_t length;
-
     if (!compressed) {
-        receive_into(input, &available);
+        available = raw_receive(input);
         next = input;
     }
     while (compressed && available == 0) {
         /* The output may have been full the last time: then there is more without new input. */
         if (inflater.avail_in == 0 && inflater.avail_out != 0) {
-            receive_into(input, &length);
+            inflater.avail_in = (uInt)raw_receive(input);
             inflater.next_in = input;
-            inflater.avail_in = (uInt)length;
         }
         inflater.next_out = inflated;
         inflater.avail_out = sizeof inflated;
         int status = inflate(&inflater, Z_SYNC_FLUSH);
         if (status != Z_OK && status != Z_BUF_ERROR)
-            fail("what the server sends is not compressed");
+            raw_fail("what the server sends is not compressed");
         next = inflated;
         available = sizeof inflated - inflater.avail_out;
     }
@@ -104,7 +76,7 @@ static bool take_line(GString *line)
     next += length;
     available -= length;
     if (line->len > 65536)
-        fail("a line is too long");
+        raw_fail("a line is too long");
     return end != NULL;
 }
 
@@ -132,25 +104,12 @@ static void read_until(const char *word)
             fill();
         if (!continued && g_str_has_prefix(line->str, word)) {
             if (!g_str_has_prefix(line->str + strlen(word), " OK"))
-                fail(line->str);
+                raw_fail(line->str);
             return;
         }
         responses += !continued && strstr(line->str, " FETCH (") != NULL;
         continued = literal_length(line, &length);
         skip_literal(length);
-    }
-}
-
-static void send_all(const void *data, size_t length)
-{
-    const char *from = data;
-
-    while (length > 0) {
-        ssize_t n = send(server, from, length, MSG_NOSIGNAL);
-        if (n <= 0)
-            fail("the server went away");
-        from += n;
-        length -= (size_t)n;
     }
 }
 
@@ -163,7 +122,7 @@ static G_GNUC_PRINTF(1, 2) void command(const char *format, ...)
     g_autofree char *text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
     if (!compressed) {
-        send_all(text, strlen(text));
+        raw_send(text, strlen(text));
         return;
     }
     deflater.next_in = (unsigned char *)text;
@@ -171,20 +130,7 @@ static G_GNUC_PRINTF(1, 2) void command(const char *format, ...)
     deflater.next_out = packed;
     deflater.avail_out = sizeof packed;
     deflate(&deflater, Z_SYNC_FLUSH);
-    send_all(packed, sizeof packed - deflater.avail_out);
-}
-
-static void connect_to(const char *port)
-{
-    struct sockaddr_in name = {.sin_family = AF_INET};
-    int on = 1;
-
-    name.sin_port = htons((in_port_t)g_ascii_strtoull(port, NULL, 10));
-    inet_pton(AF_INET, "127.0.0.1", &name.sin_addr);
-    server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (server < 0 || connect(server, (struct sockaddr *)&name, sizeof name) != 0)
-        fail(g_strerror(errno));
-    setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    raw_send(packed, sizeof packed - deflater.avail_out);
 }
 
 static void log_in(const char *user, const char *password, bool compress)
@@ -200,7 +146,7 @@ static void log_in(const char *user, const char *password, bool compress)
     if (inflateInit2(&inflater, -MAX_WBITS) != Z_OK ||
         deflateInit2(&deflater, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -MAX_WBITS, MAX_MEM_LEVEL,
                      Z_DEFAULT_STRATEGY) != Z_OK)
-        fail("zlib");
+        raw_fail("zlib");
     inflater.avail_out = sizeof inflated;
     compressed = true;
 }
@@ -222,7 +168,7 @@ static void fetch_one(char **uids)
         command("d UID FETCH %s (BODY.PEEK[])\r\n", *uids);
         read_until("d");
         if (!first_literal)
-            fail("there is no such message");
+            raw_fail("there is no such message");
         printf("%.3f\n", (double)(first_literal - begin) / 1000);
     }
 }
@@ -232,11 +178,12 @@ int main(int argc, char **argv)
     bool compress = argc > 1 && strcmp(argv[1], "-z") == 0;
     char **words = argv + 1 + compress;
 
+    g_set_prgname("rawfetch");
     if (argc - compress < 5) {
         fputs("usage: rawfetch [-z] PORT USER PASSWORD all|list|one UID...\n", stderr);
         return 2;
     }
-    connect_to(words[0]);
+    raw_connect(words[0]);
     log_in(words[1], words[2], compress);
     if (strcmp(words[3], "all") == 0)
         fetch_all("UID BODY.PEEK[]");
@@ -245,8 +192,8 @@ int main(int argc, char **argv)
     else if (strcmp(words[3], "one") == 0)
         fetch_one(words + 4);
     else
-        fail("there is no such task");
+        raw_fail("there is no such task");
     command("e LOGOUT\r\n");
-    close(server);
+    raw_close();
     return 0;
 }
