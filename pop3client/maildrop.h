@@ -27,6 +27,7 @@ void pop3_maildrop_describe(Pop3Maildrop *maildrop, GString *text);
 typedef struct {
     char *name;
     unsigned which;
+    unsigned copies; /* how many messages had that name */
     uint64_t size;
 } Pop3Known;
 
@@ -34,7 +35,8 @@ typedef struct {
 GHashTable *pop3_maildrop_known(const Pop3Maildrop *maildrop);
 /* An empty table of that kind; and what a sync found, taken over. */
 GHashTable *pop3_known_new(void);
-void pop3_known_add(GHashTable *known, uint32_t uid, const Pop3Entry *entry);
+void pop3_known_add(GHashTable *known, uint32_t uid, const Pop3Listing *listing,
+                    const Pop3Entry *entry);
 void pop3_maildrop_learn(Pop3Maildrop *maildrop, GHashTable *known);
 
 /*
@@ -42,3 +44,9 @@ void pop3_maildrop_learn(Pop3Maildrop *maildrop, GHashTable *known);
  * any UID yet: ESTALE.
  */
 const Pop3Entry *pop3_op_find(const Pop3Op *op, uint32_t uid, GError **error);
+/*
+ * The same for who removes it. Of several that have one name since they are the same, it counts as
+ * gone where there are fewer by now: what was removed may be this very one, by a session whose end
+ * nobody saw, and another must not go in its place.
+ */
+const Pop3Entry *pop3_op_find_last(const Pop3Op *op, uint32_t uid, GError **error);

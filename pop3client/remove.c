@@ -59,7 +59,7 @@ static void remove_start(Pop3Op *op)
 
     remove->n_removals = 0;
     for (size_t i = 0; !error && i < remove->n_uids; i++) {
-        const Pop3Entry *entry = pop3_op_find(op, remove->uids[i], &error);
+        const Pop3Entry *entry = pop3_op_find_last(op, remove->uids[i], &error);
         if (entry)
             send_dele(remove, remove->uids[i], entry->number);
         else if (!error)

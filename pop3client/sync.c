@@ -64,7 +64,7 @@ static bool take_listing(const SyncOp *sync, GHashTable *known, GArray *uids)
         if (!uid)
             return false;
         tell(sync, uid, entry);
-        pop3_known_add(known, uid, entry);
+        pop3_known_add(known, uid, listing, entry);
         g_array_append_val(uids, uid);
     }
     return true;

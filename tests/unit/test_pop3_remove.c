@@ -84,6 +84,42 @@ static void test_not_answered(void **state)
     scene_run(&silent);
 }
 
+static void play_one(Bed *bed)
+{
+    if (synced(bed))
+        act_remove(bed, pop3_uids, 1);
+}
+
+#define SAME "S: +OK\nS: A: 1\nS: \nS: .\n"
+#define TWINS                                                                              \
+    "reset 1\nmessage 1 size 10 name %s\nmessage 2 size 20 name %s\npresent 1 2\nstate 1 " \
+    "uidnext 3 modseq 0 count 2\nok\n"
+
+/*
+ * Of two messages that are the same, on a server without unique-ids, one was removed by a session
+ * whose end nobody saw: the other one stays.
+ */
+static void test_twins(void **state)
+{
+    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, "A: 1\r\n\r\n", -1);
+    g_autofree char *name = g_strconcat("head-", sum, NULL);
+    g_autofree char *told = g_strdup_printf(TWINS, name, name);
+    const Scene scene = {
+        .scripts = {{LOGIN("S: TOP\n"),
+                     "C: UIDL\nS: -ERR what?\n"
+                     "C: LIST\nS: +OK\nS: 1 10\nS: 2 20\nS: .\n"
+                     "C: TOP 1 0\n" SAME "C: TOP 2 0\n" SAME "C: DELE 1\nS: +OK\nC: QUIT\nX:\n"},
+                    {LOGIN("S: TOP\n"), "C: UIDL\nS: -ERR what?\n"
+                                        "C: LIST\nS: +OK\nS: 1 20\nS: .\n"
+                                        "C: TOP 1 0\n" SAME}},
+        .play = play_one,
+        .told = {{told}, {"removed 1\nok\n"}},
+        .whole_only = true,
+    };
+    (void)state;
+    scene_run(&scene);
+}
+
 /* The session ends with the removals; what came meanwhile waits for the next. */
 static void test_others_wait(void **state)
 {
@@ -237,9 +273,10 @@ static void test_bulk(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_committed),    cmocka_unit_test(test_not_answered),
-        cmocka_unit_test(test_others_wait),  cmocka_unit_test(test_behind_others),
-        cmocka_unit_test(test_refused_here), cmocka_unit_test(test_bulk),
+        cmocka_unit_test(test_committed),     cmocka_unit_test(test_not_answered),
+        cmocka_unit_test(test_twins),         cmocka_unit_test(test_others_wait),
+        cmocka_unit_test(test_behind_others), cmocka_unit_test(test_refused_here),
+        cmocka_unit_test(test_bulk),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }
