@@ -5,6 +5,7 @@
 #include "filename.h"
 #include "inode.h"
 #include "ops.h"
+#include "prefetch.h"
 #include "refresh.h"
 #include "removal.h"
 #include "trust.h"
@@ -525,6 +526,8 @@ static bool reply_listing(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off
         listing.listed = refresh_is_listed(mount->refresher, source, &listing.horizon);
     listing.buffer = g_malloc(size);
     list(&listing, &node, offset);
+    if (!listing.used && listing.listed)
+        prefetch_listing_read(mount->prefetcher, folder, fuse_req_ctx(req)->pid);
     if (listing.used || listing.listed)
         fuse_reply_buf(req, listing.buffer, listing.used);
     g_free(listing.buffer);

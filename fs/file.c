@@ -91,7 +91,7 @@ static void open_message(fuse_req_t req, fuse_ino_t ino, const CatalogMessage *m
     Mount *mount = mount_of(req);
     Request *request;
 
-    prefetch_note(mount->prefetcher, inode_of(ino).folder, message, 0);
+    prefetch_note(mount->prefetcher, inode_of(ino).folder, message, 0, fuse_req_ctx(req)->pid);
     if (size_is_good(message)) {
         fuse_reply_open(req, file);
         return;
@@ -223,7 +223,8 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
         fuse_reply_err(req, ENOENT);
         return;
     }
-    prefetch_note(mount->prefetcher, inode_of(ino).folder, &message, (uint64_t)offset + size);
+    prefetch_note(mount->prefetcher, inode_of(ino).folder, &message, (uint64_t)offset + size,
+                  fuse_req_ctx(req)->pid);
     /* Behind the end reads only who was told a wrong one: see trust.h. */
     if (!is_behind_end(mount, &message, (uint64_t)offset) &&
         reply_from_cache(req, mount, ino, &message, size, (uint64_t)offset)) {

@@ -12,9 +12,12 @@
 #include <string.h>
 
 enum {
-    RUN = 3,              /* messages one after the other that make a scan */
-    SURE_RUN = 64,        /* so many make one even if of none more than the beginning was read */
-    BATCH_MESSAGES = 512, /* of a command, at most */
+    RUN = 3,                /* messages one after the other that make a scan */
+    RUN_FROM_FIRST = 2,     /* where they are the folder's first */
+    RUN_OF_LISTER = 1,      /* and he who reads them listed it */
+    FIRST_MOST = 128 << 10, /* bytes of the message that makes them one */
+    SURE_RUN = 64,          /* so many make one even if of none more than the beginning was read */
+    BATCH_MESSAGES = 512,   /* of a command, at most */
     BATCH_BYTES = 128 << 10,
     BATCHES = 12, /* that a wide window holds: a store sends few at once */
     WINDOW_LEAST = 512 << 10,
@@ -38,6 +41,7 @@ typedef struct {
     uint32_t
         missed; /* the message that is about to be waited for; 0: none, or it comes by itself */
     unsigned ahead;
+    bool guessed;   /* begun ahead of RUN messages */
     bool wrapped;   /* in no order: the beginning was looked at too */
     bool passed_on; /* the next folder has its sweep */
     GList link;     /* in sweeps */
@@ -144,6 +148,17 @@ static uint64_t window(Prefetcher *prefetcher)
     return MIN(wide, most_ahead(prefetcher));
 }
 
+/* It is not sure yet that the reader goes on. */
+static bool is_guessed(Prefetcher *prefetcher, const Sweep *sweep)
+{
+    ScanView view;
+
+    if (!sweep->guessed)
+        return false;
+    scan_view(prefetcher->scans, sweep->folder, &view);
+    return view.run < RUN;
+}
+
 /* Whether a reader of whom nothing tells that he goes on has enough ahead of him. */
 static bool is_enough(Prefetcher *prefetcher, const Sweep *sweep)
 {
@@ -158,7 +173,10 @@ static bool is_enough(Prefetcher *prefetcher, const Sweep *sweep)
 
 static bool has_room(Prefetcher *prefetcher, const Sweep *sweep)
 {
-    return scan_ahead_bytes(prefetcher->scans) < window(prefetcher) &&
+    uint64_t most = is_guessed(prefetcher, sweep) ? MIN(WINDOW_LEAST, most_ahead(prefetcher))
+                                                  : window(prefetcher);
+
+    return scan_ahead_bytes(prefetcher->scans) < most &&
            content_pending(prefetcher->mount->content) < PENDING_MOST &&
            !is_enough(prefetcher, sweep);
 }
@@ -353,21 +371,45 @@ static void look_now(gpointer data)
 }
 
 void prefetch_note(Prefetcher *prefetcher, uint32_t folder, const CatalogMessage *message,
-                   uint64_t end)
+                   uint64_t end, pid_t pid)
 {
-    if (scan_note(prefetcher->scans, folder, message, end) &&
+    if (scan_note(prefetcher->scans, folder, message, end, pid) &&
         g_atomic_int_compare_and_exchange(&prefetcher->posted, 0, 1))
         engine_post(prefetcher->mount->engine, look_now, prefetcher);
 }
 
+void prefetch_listing_read(Prefetcher *prefetcher, uint32_t folder, pid_t pid)
+{
+    scan_listed(prefetcher->scans, folder, pid);
+}
+
+/*
+ * Whether he reads whole messages, up to now from the folder's first to this one as they are
+ * listed. While he reads a long one the line is busy, so there is time to see what he does next.
+ */
+static bool is_beginning(Prefetcher *prefetcher, uint32_t folder, const CatalogMessage *message,
+                         const ScanView *view)
+{
+    CatalogMessage first[RUN];
+
+    return view->run >= (view->listed ? RUN_OF_LISTER : RUN_FROM_FIRST) && view->run < RUN &&
+           view->depth == SCAN_WHOLES && view->order == SCAN_UIDS_UP &&
+           message->size <= FIRST_MOST &&
+           catalog_messages_after(prefetcher->mount->catalog, folder, 0, first, view->run) ==
+               view->run &&
+           first[view->run - 1].uid == message->uid;
+}
+
 /* A reader who goes on to the folder that comes next need not prove himself again. */
-static bool is_scan(Prefetcher *prefetcher, uint32_t folder, const ScanView *view)
+static bool is_scan(Prefetcher *prefetcher, uint32_t folder, const CatalogMessage *message,
+                    const ScanView *view)
 {
     const Sweep *before = prefetcher->sweeps.head ? prefetcher->sweeps.head->data : NULL;
 
-    return view->run >= RUN || (view->run > 0 && before &&
-                                (before->folder == folder ||
-                                 walk_next(prefetcher->mount->tree, before->folder) == folder));
+    return view->run >= RUN || is_beginning(prefetcher, folder, message, view) ||
+           (view->run > 0 && before &&
+            (before->folder == folder ||
+             walk_next(prefetcher->mount->tree, before->folder) == folder));
 }
 
 static Sweep *sweep_for(Prefetcher *prefetcher, uint32_t folder, const ScanView *view)
@@ -383,8 +425,10 @@ static Sweep *sweep_for(Prefetcher *prefetcher, uint32_t folder, const ScanView 
         sweep_free(prefetcher, sweep);
         sweep = NULL;
     }
-    if (!sweep)
+    if (!sweep) {
         sweep = begin_sweep(prefetcher, folder, order, depth);
+        sweep->guessed = !before && view->run < RUN;
+    }
     g_queue_unlink(&prefetcher->sweeps, &sweep->link);
     g_queue_push_head_link(&prefetcher->sweeps, &sweep->link);
     sweep->depth = depth;
@@ -418,7 +462,7 @@ void prefetch_missed(Prefetcher *prefetcher, uint64_t ino)
         return;
     end_old_sweeps(prefetcher);
     scan_view(prefetcher->scans, folder, &view);
-    if (!is_scan(prefetcher, folder, &view))
+    if (!is_scan(prefetcher, folder, &message, &view))
         return;
     sweep = sweep_for(prefetcher, folder, &view);
     if (!fetch_is_under_way(mount->fetcher, ino)) {

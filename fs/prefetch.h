@@ -8,6 +8,10 @@
  * a folder has been asked for, the sweep goes on in the one that a recursive reader comes to next.
  * A reader who stops reading stops it, since what is ahead is only made up for as it is read.
  *
+ * Three messages one after the other are a scan. Two are enough where they are the first ones of
+ * the folder, as it is listed, and one where its reader listed the folder just before; provided
+ * that he reads beyond the beginning, as nobody does who looks what kind of files there are.
+ *
  * Who reads no more than the beginnings gets no more than these. As long as nothing tells a scan
  * from a look at a few messages, less is fetched ahead than was read.
  *
@@ -26,9 +30,11 @@ Prefetcher *prefetcher_new(Mount *mount, uint64_t most);
 /* After the engine has ended. */
 void prefetcher_free(Prefetcher *prefetcher);
 
-/* A message is being read (end 0: opened), up to byte number `end`. A worker calls. */
+/* A message is being read (end 0: opened) by a process, up to byte number `end`. A worker calls. */
 void prefetch_note(Prefetcher *prefetcher, uint32_t folder, const CatalogMessage *message,
-                   uint64_t end);
+                   uint64_t end, pid_t pid);
+/* A process has listed the folder to its end. Any thread. */
+void prefetch_listing_read(Prefetcher *prefetcher, uint32_t folder, pid_t pid);
 /* What somebody waited for is there: that he read nothing meanwhile does not count. */
 void prefetch_touch(Prefetcher *prefetcher, uint32_t folder);
 /* What is known of the folder's reader. Whether nothing is being fetched ahead of him. Any thread.

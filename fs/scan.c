@@ -29,6 +29,9 @@ typedef struct {
     uint32_t last_uid;
     int64_t last_date;
     gint64 last_millis;
+    bool listed; /* the run began with a reader who had just listed the folder */
+    pid_t lister;
+    gint64 listed_millis;
     GHashTable *expected; /* uid -> bytes */
     uint64_t expected_bytes;
 } Scan;
@@ -169,7 +172,12 @@ static Read *add_read(Scan *scan, const CatalogMessage *message)
 /* --- noting ------------------------------------------------------------------------------------
  */
 
-static void note(Scan *scan, const CatalogMessage *message, uint64_t end)
+static bool has_listed(const Scan *scan, pid_t pid)
+{
+    return pid && pid == scan->lister && now_millis() - scan->listed_millis <= SOON_MILLIS;
+}
+
+static void note(Scan *scan, const CatalogMessage *message, uint64_t end, pid_t pid)
 {
     Read *read;
 
@@ -179,6 +187,8 @@ static void note(Scan *scan, const CatalogMessage *message, uint64_t end)
     }
     scan->last_millis = now_millis();
     read = find_read(scan, message->uid);
+    if (scan->run == 0)
+        scan->listed = has_listed(scan, pid);
     if (!read)
         read = add_read(scan, message);
     if (end && message->size > SCAN_FRONT)
@@ -187,13 +197,23 @@ static void note(Scan *scan, const CatalogMessage *message, uint64_t end)
         read->deep = true;
 }
 
-bool scan_note(Scans *scans, uint32_t folder, const CatalogMessage *message, uint64_t end)
+void scan_listed(Scans *scans, uint32_t folder, pid_t pid)
+{
+    SCOPED_LOCK(&scans->lock);
+    Scan *scan = find_or_make(scans, folder);
+
+    scan->lister = pid;
+    scan->listed_millis = now_millis();
+}
+
+bool scan_note(Scans *scans, uint32_t folder, const CatalogMessage *message, uint64_t end,
+               pid_t pid)
 {
     SCOPED_LOCK(&scans->lock);
     Scan *scan = find_or_make(scans, folder);
     uint64_t bytes = 0;
 
-    note(scan, message, end);
+    note(scan, message, end, pid);
     if (!end || !forget_expected(scans, scan, message->uid, &bytes))
         return false;
     scans->consumed += bytes;
@@ -260,6 +280,7 @@ void scan_view(Scans *scans, uint32_t folder, ScanView *view)
     view->order = order_of(scan);
     view->depth = depth_of(scan);
     view->over = is_over(scan);
+    view->listed = scan->listed;
 }
 
 /* --- what is ahead ------------------------------------------------------------------------------

@@ -8,6 +8,8 @@
 
 #include "../cache/catalog.h"
 
+#include <sys/types.h>
+
 typedef struct Scans Scans;
 
 typedef enum {
@@ -28,7 +30,8 @@ typedef struct {
     unsigned run; /* different messages that were read, each soon after the one before */
     ScanOrder order;
     ScanDepth depth;
-    bool over; /* nothing was read for a while */
+    bool over;   /* nothing was read for a while */
+    bool listed; /* who read the first of them had listed the folder to its end just before */
 } ScanView;
 
 /* Of a message longer than this somebody may read the beginning alone. */
@@ -38,10 +41,15 @@ Scans *scans_new(void);
 void scans_free(Scans *scans);
 
 /*
- * A message is being read, up to byte number `end` (0: it is being opened). True: so much of what
- * was fetched ahead has been read since this last was true that the prefetcher should look.
+ * A message is being read by a process, up to byte number `end` (0: it is being opened). True: so
+ * much of what was fetched ahead has been read since this last was true that the prefetcher should
+ * look.
  */
-bool scan_note(Scans *scans, uint32_t folder, const CatalogMessage *message, uint64_t end);
+bool scan_note(Scans *scans, uint32_t folder, const CatalogMessage *message, uint64_t end,
+               pid_t pid);
+
+/* A process has listed the folder to its end. pid 0: it is not known which. */
+void scan_listed(Scans *scans, uint32_t folder, pid_t pid);
 
 /* The reader of the folder's last message had to wait until now. */
 void scan_touch(Scans *scans, uint32_t folder);

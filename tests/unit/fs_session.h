@@ -37,6 +37,7 @@ typedef struct {
     pthread_cond_t changed;
     struct fuse_init_in init; /* what the kernel says of itself */
     uint64_t last_unique;
+    uint32_t pid;         /* who asks; 0: this process */
     GHashTable *replies;  /* unique -> GBytes: header and body; NULL while there is none */
     GPtrArray *notes;     /* GBytes */
     unsigned surplus;     /* replies to what had one, or was never asked */
@@ -152,7 +153,7 @@ static uint64_t fs_send(Fs *fs, enum fuse_opcode opcode, uint64_t ino, const voi
                                     .nodeid = ino,
                                     .uid = getuid(),
                                     .gid = getgid(),
-                                    .pid = (uint32_t)getpid()};
+                                    .pid = fs->pid ? fs->pid : (uint32_t)getpid()};
     memcpy(message, &header, sizeof header);
     if (size)
         memcpy(message + sizeof header, argument, size);

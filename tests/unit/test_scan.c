@@ -4,7 +4,7 @@
 static bool read_to(Scans *scans, uint32_t uid, int64_t date, uint64_t size, uint64_t end)
 {
     const CatalogMessage message = {.uid = uid, .date = date, .size = size};
-    return scan_note(scans, 1, &message, end);
+    return scan_note(scans, 1, &message, end, 0);
 }
 
 static ScanView view_of(Scans *scans)
@@ -163,13 +163,35 @@ static void test_consumed(void **state)
     (void)state;
 }
 
+/* Who reads the first message of a run is the one that listed the folder, or not. */
+static void test_listed(void **state)
+{
+    static const struct {
+        pid_t lister, reader;
+        bool listed;
+    } cases[] = {{7, 7, true}, {7, 8, false}, {0, 0, false}};
+    const CatalogMessage one = {.uid = 1, .size = 10}, two = {.uid = 2, .size = 10};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Scans *scans = scans_new();
+        scan_listed(scans, 2, cases[i].reader);
+        scan_listed(scans, 1, cases[i].lister);
+        assert_int_equal(view_of(scans).run, 0);
+        scan_note(scans, 1, &one, 0, cases[i].reader);
+        assert_int_equal(view_of(scans).listed, cases[i].listed);
+        scan_note(scans, 1, &two, 10, 9);
+        assert_int_equal(view_of(scans).listed, cases[i].listed);
+        scans_free(scans);
+    }
+    (void)state;
+}
+
 /* More folders than are remembered. */
 static void test_many_folders(void **state)
 {
     Scans *scans = scans_new();
     const CatalogMessage message = {.uid = 1, .size = 10};
     for (uint32_t folder = 1; folder <= 1000; folder++) {
-        scan_note(scans, folder, &message, 10);
+        scan_note(scans, folder, &message, 10, 0);
         scan_expect(scans, folder, 2, 10);
     }
     assert_true(scan_ahead_bytes(scans) <= 640);
@@ -188,7 +210,7 @@ int main(void)
         cmocka_unit_test(test_orders),          cmocka_unit_test(test_orders_by_name),
         cmocka_unit_test(test_order_is_steady), cmocka_unit_test(test_depth),
         cmocka_unit_test(test_ahead),           cmocka_unit_test(test_consumed),
-        cmocka_unit_test(test_many_folders),
+        cmocka_unit_test(test_listed),          cmocka_unit_test(test_many_folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
