@@ -21,8 +21,9 @@ enum {
     BATCH_BYTES = 128 << 10,
     BATCHES = 12, /* that a wide window holds: a store sends few at once */
     WINDOW_LEAST = 512 << 10,
-    WIDENING = 1 << 20, /* by each message that was not asked for ahead of its reader */
-    FOLDERS_AHEAD = 3,  /* that the reader has not come to */
+    WINDOW_GUESSED = 1 << 20, /* of who may be going on: what a connection brings in two turns */
+    WIDENING = 1 << 20,       /* by each message that was not asked for ahead of its reader */
+    FOLDERS_AHEAD = 3,        /* that the reader has not come to */
     DEFAULT_MOST = 16 << 20,
     MEMORY_MOST = 4 << 20,  /* ahead of the readers where the cache is in memory alone */
     PENDING_MOST = 8 << 20, /* bytes that the disk has not taken yet */
@@ -173,7 +174,7 @@ static bool is_enough(Prefetcher *prefetcher, const Sweep *sweep)
 
 static bool has_room(Prefetcher *prefetcher, const Sweep *sweep)
 {
-    uint64_t most = is_guessed(prefetcher, sweep) ? MIN(WINDOW_LEAST, most_ahead(prefetcher))
+    uint64_t most = is_guessed(prefetcher, sweep) ? MIN(WINDOW_GUESSED, most_ahead(prefetcher))
                                                   : window(prefetcher);
 
     return scan_ahead_bytes(prefetcher->scans) < most &&

@@ -8,7 +8,8 @@ ImapLink imap_link_look(ImapLink link, const Pace *pace, uint64_t fast)
         return IMAP_LINK_IS_FAST;
     if (fast == UINT64_MAX) /* which no link can turn out to be */
         return pace_is_enough(pace) ? IMAP_LINK_IS_SLOW : IMAP_LINK_UNKNOWN;
-    return pace_is_settled(pace) ? IMAP_LINK_IS_SLOW : IMAP_LINK_UNKNOWN;
+    return pace_is_settled(pace) || pace_stays_below(pace, fast) ? IMAP_LINK_IS_SLOW
+                                                                 : IMAP_LINK_UNKNOWN;
 }
 
 bool imap_link_compresses(ImapLink link, ImapCompress mode)

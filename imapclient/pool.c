@@ -333,6 +333,29 @@ static void close_finished(ImapPool *pool)
     }
 }
 
+static bool is_to_compress(ImapPool *pool, const Member *member)
+{
+    Stream *stream = imap_conn_stream(imap_session_conn(member->session));
+
+    if (stream)
+        pool->link = imap_link_look(pool->link, stream_pace(stream), pool->config.fast_link);
+    return imap_link_compresses(pool->link, pool->config.compress);
+}
+
+/*
+ * Behind the one command of a connection nothing waits for the answer to COMPRESS: who reads a
+ * message goes on when he has what he asked for. Then what follows, maybe bulk, is compressed from
+ * the beginning.
+ */
+static void compress_behind(ImapPool *pool)
+{
+    for (guint i = 0; i < pool->members->len; i++) {
+        Member *member = g_ptr_array_index(pool->members, i);
+        if (member->ops.length == 1 && is_to_compress(pool, member))
+            imap_session_compress(member->session);
+    }
+}
+
 /*
  * Starts operations that wait; true where one goes on waiting for a session. One that starts may
  * end at once, and its owner cancel others, or close.
@@ -353,6 +376,7 @@ static bool start_waiting(ImapPool *pool)
             wanting = true;
         }
     }
+    compress_behind(pool);
     return wanting;
 }
 
@@ -362,11 +386,7 @@ static bool start_waiting(ImapPool *pool)
  */
 static void look_at_link(ImapPool *pool, Member *bulk)
 {
-    Stream *stream = imap_conn_stream(imap_session_conn(bulk->session));
-
-    if (stream)
-        pool->link = imap_link_look(pool->link, stream_pace(stream), pool->config.fast_link);
-    if (!imap_link_compresses(pool->link, pool->config.compress))
+    if (!is_to_compress(pool, bulk))
         return;
     for (guint i = 0; i < pool->members->len; i++) {
         Member *member = g_ptr_array_index(pool->members, i);

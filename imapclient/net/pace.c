@@ -1,6 +1,9 @@
 #include "pace.h"
 
-enum { ENOUGH = 256 << 10 /* bytes, to judge by */ };
+enum {
+    ENOUGH = 256 << 10, /* bytes, to judge by */
+    ENOUGH_SHORT = 128 << 10,
+};
 
 static uint64_t total_at(const Pace *pace, unsigned i)
 {
@@ -13,20 +16,42 @@ static void drop_first(Pace *pace)
     pace->n--;
 }
 
+static void take_rate(Pace *pace, PaceBest *best, uint64_t length, int64_t took)
+{
+    uint64_t rate = length * G_USEC_PER_SEC / (uint64_t)MAX(took, 1);
+
+    if (rate > best->grown_to + best->grown_to / 4) {
+        best->grown_to = rate;
+        best->grown_at = pace->total;
+    }
+    best->best = MAX(best->best, rate);
+}
+
+static void take_stretch(Pace *pace, PaceBest *best, unsigned mark, int64_t time)
+{
+    take_rate(pace, best, pace->total - total_at(pace, mark),
+              time - pace->marks[(pace->first + mark) % PACE_MARKS].time);
+}
+
+/* From the latest mark that is so far away. */
+static void take_short(Pace *pace, int64_t time)
+{
+    for (unsigned i = pace->n; i > 0; i--) {
+        if (pace->total - total_at(pace, i - 1) >= PACE_SHORT) {
+            take_stretch(pace, &pace->brief, i - 1, time);
+            return;
+        }
+    }
+}
+
 void pace_read(Pace *pace, size_t length, int64_t time)
 {
     pace->total += length;
     while (pace->n > 1 && pace->total - total_at(pace, 1) >= PACE_STRETCH)
         drop_first(pace);
-    if (pace->n == 0 || pace->total - total_at(pace, 0) < PACE_STRETCH)
-        return;
-    int64_t took = MAX(time - pace->marks[pace->first].time, 1);
-    uint64_t rate = (pace->total - total_at(pace, 0)) * G_USEC_PER_SEC / (uint64_t)took;
-    if (rate > pace->grown_to + pace->grown_to / 4) {
-        pace->grown_to = rate;
-        pace->grown_at = pace->total;
-    }
-    pace->best = MAX(pace->best, rate);
+    take_short(pace, time);
+    if (pace->n > 0 && pace->total - total_at(pace, 0) >= PACE_STRETCH)
+        take_stretch(pace, &pace->whole, 0, time);
 }
 
 void pace_drained(Pace *pace, int64_t time)
@@ -46,7 +71,7 @@ void pace_drained(Pace *pace, int64_t time)
 
 uint64_t pace_best(const Pace *pace)
 {
-    return pace->best;
+    return pace->whole.best;
 }
 
 bool pace_is_enough(const Pace *pace)
@@ -54,7 +79,18 @@ bool pace_is_enough(const Pace *pace)
     return pace->total >= ENOUGH;
 }
 
+static bool has_grown_up(const Pace *pace, const PaceBest *best)
+{
+    return best->best > 0 && best->grown_at <= pace->total / 4;
+}
+
 bool pace_is_settled(const Pace *pace)
 {
-    return pace_is_enough(pace) && pace->best > 0 && pace->grown_at <= pace->total / 4;
+    return pace_is_enough(pace) && has_grown_up(pace, &pace->whole);
+}
+
+bool pace_stays_below(const Pace *pace, uint64_t rate)
+{
+    return pace->total >= ENOUGH_SHORT && has_grown_up(pace, &pace->brief) &&
+           pace->brief.best < rate;
 }

@@ -17,8 +17,15 @@
 
 enum {
     PACE_STRETCH = 64 << 10, /* bytes at least that make a stretch */
+    PACE_SHORT = 16 << 10,   /* and a short one, which a radio link may bring in one go */
     PACE_MARKS = 128,
 };
+
+/* The fastest stretch, in bytes a second. total when that had grown much the last time, and what it
+ * was then. */
+typedef struct {
+    uint64_t best, grown_at, grown_to;
+} PaceBest;
 
 /* marks: the moments at which all that had arrived was read, in a ring, oldest first. The first is
  * the latest one that is a stretch away, or there is none. */
@@ -29,9 +36,7 @@ typedef struct {
         uint64_t total;
     } marks[PACE_MARKS];
     unsigned first, n;
-    uint64_t best; /* bytes a second */
-    /* total, when it was the last time that best had grown much, and best at that time */
-    uint64_t grown_at, grown_to;
+    PaceBest whole, brief;
 } Pace;
 
 /* Zeroed: nothing has arrived. `length` bytes were read at `time`. */
@@ -46,3 +51,8 @@ bool pace_is_enough(const Pace *pace);
 /* Whether that is the final word: enough has arrived, and it has not grown for so long that a
  * congestion window would have doubled. */
 bool pace_is_settled(const Pace *pace);
+/*
+ * The same from less, as a folder's listing is: whether even no short stretch was as fast as `rate`
+ * bytes a second, and they have not become faster for so long.
+ */
+bool pace_stays_below(const Pace *pace, uint64_t rate);

@@ -8,7 +8,9 @@
 
 static Pace pace_of(uint64_t best, bool settled)
 {
-    return (Pace){.total = settled ? 1 << 20 : 100 << 10, .best = best, .grown_at = 90 << 10};
+    const PaceBest whole = {.best = best, .grown_at = 90 << 10};
+
+    return (Pace){.total = settled ? 1 << 20 : 100 << 10, .whole = whole};
 }
 
 static void test_look(void **state)
@@ -30,6 +32,17 @@ static void test_look(void **state)
     assert_int_equal(imap_link_look(IMAP_LINK_IS_FAST, &slow, IMAP_LINK_FAST), IMAP_LINK_IS_FAST);
 }
 
+/* A listing is too short for long stretches. */
+static void test_look_early(void **state)
+{
+    Pace pace = {.total = 200 << 10, .brief = {.best = IMAP_LINK_FAST / 2, .grown_at = 40 << 10}};
+
+    (void)state;
+    assert_int_equal(imap_link_look(IMAP_LINK_UNKNOWN, &pace, IMAP_LINK_FAST), IMAP_LINK_IS_SLOW);
+    pace.brief.best = IMAP_LINK_FAST;
+    assert_int_equal(imap_link_look(IMAP_LINK_UNKNOWN, &pace, IMAP_LINK_FAST), IMAP_LINK_UNKNOWN);
+}
+
 static void test_mode(void **state)
 {
     (void)state;
@@ -45,6 +58,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_look),
+        cmocka_unit_test(test_look_early),
         cmocka_unit_test(test_mode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,37 @@ static void test_still_growing(void **state)
     assert_true(pace_is_settled(&pace));
 }
 
+/* As the listing of a folder comes, in four windows of a connection that has just begun. */
+static void test_short(void **state)
+{
+    enum { FIRST_WINDOW = 10 };
+    const uint64_t rate = PACKET * G_USEC_PER_SEC / 100;
+    Pace pace = {0};
+    int64_t time = 0;
+
+    (void)state;
+    for (int packets = FIRST_WINDOW; packets <= 8 * FIRST_WINDOW; packets *= 2) {
+        assert_false(pace_stays_below(&pace, 2 * rate));
+        time = train(&pace, packets, 100, time + 50000);
+    }
+    assert_true(pace_stays_below(&pace, 2 * rate));
+    assert_false(pace_stays_below(&pace, rate / 2));
+    assert_false(pace_is_settled(&pace));
+}
+
+/* Where a server spreads each window over the round trip, they say nothing of the link. */
+static void test_short_spread(void **state)
+{
+    Pace pace = {0};
+    int64_t time = 0;
+
+    (void)state;
+    for (int packets = 10; packets <= 1280; packets *= 2) {
+        time = train(&pace, packets, 50000 / packets, time);
+        assert_false(pace_stays_below(&pace, UINT64_MAX));
+    }
+}
+
 /* What lay in wait while nobody read is not taken for having come in no time. */
 static void test_read_late(void **state)
 {
@@ -111,7 +142,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_train),         cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_still_growing), cmocka_unit_test(test_read_late),
-        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_extremes),      cmocka_unit_test(test_short),
+        cmocka_unit_test(test_short_spread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
