@@ -211,6 +211,44 @@ static void test_by_itself(void **state)
     check_by_itself(1, false);
 }
 
+static void play_one_by_one(Bed *bed)
+{
+    uint32_t uids[] = {2, 3, 4};
+    MailFetch fetch = {"a", 7, uids, 1, text_only, 1, 1 << 20, false};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(uids); i++) {
+        fetch.uids = &uids[i];
+        act_fetch(bed, &fetch);
+        bed_run(bed);
+        bed_settle(bed);
+    }
+}
+
+/* Without bulk it is asked for behind a command that somebody waits for, which is not held up. */
+static void test_behind(void **state)
+{
+    enum { MUCH = 300 << 10 };
+    g_autoptr(GString) much = g_string_new(NULL);
+    g_autofree char *content = g_strnfill(MUCH, 'x');
+    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_MD5, content, MUCH);
+    g_autofree char *told = g_strdup_printf("fetch 2 TEXT %d bytes %s\nok\n", MUCH, sum);
+
+    (void)state;
+    g_string_printf(much, "S: * 2 FETCH (UID 2 BODY[TEXT] {%d}\nR: %s\nS: )\nS: A2 OK done\n", MUCH,
+                    content);
+    const Scene scene = {
+        .scripts = {{GREETING, EXAMINE("A1"), FETCH("A2", "2"), EXAMINED("A1"), much->str,
+                     FETCH("A3", "3"), "C: A4 COMPRESS DEFLATE\n", FETCHED("A3", "3"),
+                     "S: A4 OK go ahead\nZ:\n", FETCH("A5", "4"), FETCHED("A5", "4")}},
+        .play = play_one_by_one,
+        .told = {{told}, {"fetch 3 TEXT t\nok\n"}, {"fetch 4 TEXT t\nok\n"}},
+        .fast_link = UINT64_MAX,
+        .connections = 1,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -218,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_not_asked),    cmocka_unit_test(test_under_tls),
         cmocka_unit_test(test_clear_behind), cmocka_unit_test(test_agreed_too_soon),
         cmocka_unit_test(test_bomb),         cmocka_unit_test(test_by_itself),
+        cmocka_unit_test(test_behind),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }
