@@ -12,6 +12,11 @@ ImapLink imap_link_look(ImapLink link, const Pace *pace, uint64_t fast)
                                                                  : IMAP_LINK_UNKNOWN;
 }
 
+bool imap_link_is_near(uint32_t round_trip, uint64_t fast)
+{
+    return round_trip < IMAP_LINK_NEAR && fast != UINT64_MAX;
+}
+
 bool imap_link_compresses(ImapLink link, ImapCompress mode)
 {
     return mode == IMAP_COMPRESS_ON || (mode == IMAP_COMPRESS_AUTO && link == IMAP_LINK_IS_SLOW);

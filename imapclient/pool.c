@@ -333,6 +333,11 @@ static void close_finished(ImapPool *pool)
     }
 }
 
+static bool is_near(ImapPool *pool, const Stream *stream)
+{
+    return imap_link_is_near(stream_round_trip(stream), pool->config.fast_link);
+}
+
 static bool is_to_compress(ImapPool *pool, const Member *member)
 {
     Stream *stream = imap_conn_stream(imap_session_conn(member->session));
@@ -351,7 +356,9 @@ static void compress_behind(ImapPool *pool)
 {
     for (guint i = 0; i < pool->members->len; i++) {
         Member *member = g_ptr_array_index(pool->members, i);
-        if (member->ops.length == 1 && is_to_compress(pool, member))
+        Stream *stream = imap_conn_stream(imap_session_conn(member->session));
+        if (member->ops.length == 1 && stream && !is_near(pool, stream) &&
+            is_to_compress(pool, member))
             imap_session_compress(member->session);
     }
 }
@@ -395,6 +402,14 @@ static void look_at_link(ImapPool *pool, Member *bulk)
     }
 }
 
+static void begin_bulk(ImapPool *pool, Member *member)
+{
+    Stream *stream = imap_conn_stream(imap_session_conn(member->session));
+
+    if (stream && is_near(pool, stream))
+        stream_forget_pace(stream);
+}
+
 /* Likewise what is fetched ahead; true where there is no session at all for it. */
 static bool start_ahead(ImapPool *pool)
 {
@@ -406,6 +421,8 @@ static bool start_ahead(ImapPool *pool)
             return true;
         if (member->ahead >= AHEAD_DEPTH)
             break;
+        if (!pool->ahead)
+            begin_bulk(pool, member);
         look_at_link(pool, member);
         run(member, g_queue_pop_head(&pool->ahead_waiting));
     }

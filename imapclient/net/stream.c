@@ -523,6 +523,16 @@ const Pace *stream_pace(Stream *stream)
     return &stream->pace;
 }
 
+void stream_forget_pace(Stream *stream)
+{
+    stream->pace = (Pace){0};
+}
+
+uint32_t stream_round_trip(const Stream *stream)
+{
+    return stream->transport ? transport_round_trip(stream->transport) : 0;
+}
+
 bool stream_is_deflated(Stream *stream)
 {
     return stream->deflate != NULL;

@@ -85,6 +85,10 @@ int64_t stream_certificate_expiry(Stream *stream);
 GBytes *stream_channel_binding(Stream *stream, const char *type);
 /* How fast bytes arrive, as on the wire above TLS. */
 const Pace *stream_pace(Stream *stream);
+/* What arrived up to now no longer counts for that. */
+void stream_forget_pace(Stream *stream);
+/* The round trip as TCP sees it, in microseconds; 0: it is not known. */
+uint32_t stream_round_trip(const Stream *stream);
 bool stream_is_deflated(Stream *stream);
 /* Bytes received and sent since the beginning, as on the wire above TLS. */
 void stream_counters(Stream *stream, uint64_t *received, uint64_t *sent);

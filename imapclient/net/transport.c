@@ -1,6 +1,8 @@
 #include "transport.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -72,6 +74,16 @@ Transport *transport_new(int fd)
     Transport *transport = g_new0(Transport, 1);
     transport->fd = fd;
     return transport;
+}
+
+uint32_t transport_round_trip(const Transport *transport)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+
+    if (getsockopt(transport->fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+        return 0;
+    return info.tcpi_rtt;
 }
 
 void transport_free(Transport *transport)

@@ -27,6 +27,8 @@ typedef struct {
 
 /* Takes over the connected socket. */
 Transport *transport_new(int fd);
+/* TCP's estimate of the round trip, in microseconds; 0: there is none. */
+uint32_t transport_round_trip(const Transport *transport);
 /* Closes, under TLS with a close_notify where one can be sent. NULL is allowed. */
 void transport_free(Transport *transport);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Transport, transport_free)

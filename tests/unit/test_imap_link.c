@@ -43,6 +43,15 @@ static void test_look_early(void **state)
     assert_int_equal(imap_link_look(IMAP_LINK_UNKNOWN, &pace, IMAP_LINK_FAST), IMAP_LINK_UNKNOWN);
 }
 
+static void test_near(void **state)
+{
+    (void)state;
+    assert_true(imap_link_is_near(0, IMAP_LINK_FAST)); /* not known */
+    assert_true(imap_link_is_near(IMAP_LINK_NEAR - 1, IMAP_LINK_FAST));
+    assert_false(imap_link_is_near(IMAP_LINK_NEAR, IMAP_LINK_FAST));
+    assert_false(imap_link_is_near(0, UINT64_MAX));
+}
+
 static void test_mode(void **state)
 {
     (void)state;
@@ -59,6 +68,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_look),
         cmocka_unit_test(test_look_early),
+        cmocka_unit_test(test_near),
         cmocka_unit_test(test_mode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
