@@ -419,11 +419,11 @@ static bool start_ahead(ImapPool *pool)
         Member *member = pool->ahead ? pool->ahead : choose(pool, op, false);
         if (!member)
             return true;
-        if (member->ahead >= AHEAD_DEPTH)
-            break;
         if (!pool->ahead)
             begin_bulk(pool, member);
         look_at_link(pool, member);
+        if (member->ahead >= AHEAD_DEPTH)
+            break;
         run(member, g_queue_pop_head(&pool->ahead_waiting));
     }
     return false;

@@ -79,18 +79,19 @@ bool pace_is_enough(const Pace *pace)
     return pace->total >= ENOUGH;
 }
 
-static bool has_grown_up(const Pace *pace, const PaceBest *best)
+/* Of what arrived, 1 / `share` came before it had grown. */
+static bool has_grown_up(const Pace *pace, const PaceBest *best, unsigned share)
 {
-    return best->best > 0 && best->grown_at <= pace->total / 4;
+    return best->best > 0 && best->grown_at <= pace->total / share;
 }
 
 bool pace_is_settled(const Pace *pace)
 {
-    return pace_is_enough(pace) && has_grown_up(pace, &pace->whole);
+    return pace_is_enough(pace) && has_grown_up(pace, &pace->whole, 2);
 }
 
 bool pace_stays_below(const Pace *pace, uint64_t rate)
 {
-    return pace->total >= ENOUGH_SHORT && has_grown_up(pace, &pace->brief) &&
+    return pace->total >= ENOUGH_SHORT && has_grown_up(pace, &pace->brief, 4) &&
            pace->brief.best < rate;
 }

@@ -2,7 +2,8 @@
  * pace.h: how fast the bytes of a connection arrive at best, to know whether the link is what
  * bounds it. What a server sends in one go comes at the rate of the narrowest link in between,
  * however long the answer takes; so the fastest stretch tells, also while the congestion window
- * is still small, and whatever pauses there are.
+ * is still small, and whatever pauses there are. A stretch is so long that the burst behind a short
+ * standstill of the link, or of a machine on the way, does not make a slow link look fast.
  *
  * Plain data of the engine thread; the caller has the clock. A stretch begins where nothing was
  * left to read, so that bytes which lay in wait while this process did something else do not
@@ -16,9 +17,9 @@
 #include <stdint.h>
 
 enum {
-    PACE_STRETCH = 64 << 10, /* bytes at least that make a stretch */
-    PACE_SHORT = 16 << 10,   /* and a short one, which a radio link may bring in one go */
-    PACE_MARKS = 128,
+    PACE_STRETCH = 256 << 10, /* bytes at least that make a stretch */
+    PACE_SHORT = 16 << 10,    /* and a short one, which a radio link may bring in one go */
+    PACE_MARKS = 256,
 };
 
 /* The fastest stretch, in bytes a second. total when that had grown much the last time, and what it

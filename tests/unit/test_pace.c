@@ -30,13 +30,13 @@ static void test_train(void **state)
     const uint64_t rate = PACKET * G_USEC_PER_SEC / 100;
 
     (void)state;
-    train(&pace, 40, 100, 0);
+    train(&pace, 160, 100, 0);
     assert_int_equal(pace_best(&pace), 0); /* too short to tell */
     assert_false(pace_is_settled(&pace));
-    train(&pace, 60, 100, 4000);
+    train(&pace, 60, 100, 16000);
     assert_about(pace_best(&pace), rate);
     assert_false(pace_is_settled(&pace));
-    train(&pace, 200, 100, 10000);
+    train(&pace, 300, 100, 22000);
     assert_about(pace_best(&pace), rate);
     assert_true(pace_is_settled(&pace));
 }
@@ -48,7 +48,7 @@ static void test_pauses(void **state)
     int64_t time = 0;
 
     (void)state;
-    for (int packets = 10; packets <= 160; packets *= 2)
+    for (int packets = 10; packets <= 640; packets *= 2)
         time = train(&pace, packets, 20, time + 100000);
     assert_about(pace_best(&pace), PACKET * G_USEC_PER_SEC / 20);
 }
@@ -84,6 +84,22 @@ static void test_short(void **state)
     assert_true(pace_stays_below(&pace, 2 * rate));
     assert_false(pace_stays_below(&pace, rate / 2));
     assert_false(pace_is_settled(&pace));
+}
+
+/* A link stands still for a moment, and what it kept back comes at once. */
+static void test_standstill(void **state)
+{
+    const uint64_t rate = PACKET * G_USEC_PER_SEC / 100;
+    Pace pace = {0};
+    int64_t time = 0;
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        time = train(&pace, 200, 100, time);
+        time = train(&pace, 50, 1, time + 4950);
+    }
+    assert_in_range(pace_best(&pace), rate * 9 / 10, rate * 3 / 2);
+    assert_true(pace_is_settled(&pace));
 }
 
 /* Where a server spreads each window over the round trip, they say nothing of the link. */
@@ -133,7 +149,7 @@ static void test_extremes(void **state)
     assert_int_equal(pace_best(&flood), 0);
     assert_false(pace_is_settled(&flood));
     pace_drained(&flood, 7);
-    pace_read(&flood, 65536, 7);
+    pace_read(&flood, PACE_STRETCH, 7);
     assert_true(pace_best(&flood) > 0);
 }
 
@@ -143,7 +159,7 @@ int main(void)
         cmocka_unit_test(test_train),         cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_still_growing), cmocka_unit_test(test_read_late),
         cmocka_unit_test(test_extremes),      cmocka_unit_test(test_short),
-        cmocka_unit_test(test_short_spread),
+        cmocka_unit_test(test_short_spread),  cmocka_unit_test(test_standstill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
