@@ -144,6 +144,7 @@ void daemon_fail(Daemon *daemon, const GError *error, int exit_status)
     }
     g_autofree char *text = one_line(error);
     g_autofree char *line = g_strconcat("mount.pullmail: ", text, NULL);
+    prctl(PR_SET_PDEATHSIG, 0);
     say(daemon, (guint8)exit_status, line);
 }
 
