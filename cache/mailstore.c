@@ -58,3 +58,64 @@ void mail_store_free(MailStore *store)
     if (store)
         store->klass->free(store);
 }
+
+/* --- changing ------------------------------------------------------------------------------ */
+
+MailOp *mail_store_mark(MailStore *store, const MailRemove *remove, MailRemovedSink marked,
+                        MailDone done, gpointer data)
+{
+    return store->klass->change->mark(store, remove, marked, done, data);
+}
+
+MailOp *mail_store_expunge(MailStore *store, const MailRemove *remove, MailRemovedSink removed,
+                           MailDone done, gpointer data)
+{
+    return store->klass->change->expunge(store, remove, removed, done, data);
+}
+
+MailOp *mail_store_copy(MailStore *store, const MailCopy *copy, const MailCopySink *sink,
+                        MailDone done, gpointer data)
+{
+    return store->klass->change->copy(store, copy, sink, done, data);
+}
+
+MailOp *mail_store_move(MailStore *store, const MailCopy *copy, const MailCopySink *sink,
+                        MailDone done, gpointer data)
+{
+    return store->klass->change->move(store, copy, sink, done, data);
+}
+
+MailOp *mail_store_append(MailStore *store, const MailAppend *append, const MailAppendSink *sink,
+                          MailDone done, gpointer data)
+{
+    return store->klass->change->append(store, append, sink, done, data);
+}
+
+MailOp *mail_store_find(MailStore *store, const MailFind *find, MailFoundSink found, MailDone done,
+                        gpointer data)
+{
+    return store->klass->change->find(store, find, found, done, data);
+}
+
+MailOp *mail_store_flags(MailStore *store, const MailFlags *flags, const MailFlagsSink *sink,
+                         MailDone done, gpointer data)
+{
+    return store->klass->change->flags(store, flags, sink, done, data);
+}
+
+MailOp *mail_store_create(MailStore *store, const char *parent, const char *level,
+                          MailFolderSink made, MailDone done, gpointer data)
+{
+    return store->klass->change->create(store, parent, level, made, done, data);
+}
+
+MailOp *mail_store_delete(MailStore *store, const char *folder, MailDone done, gpointer data)
+{
+    return store->klass->change->delete (store, folder, done, data);
+}
+
+MailOp *mail_store_rename(MailStore *store, const char *folder, const char *parent,
+                          const char *level, MailFolderSink made, MailDone done, gpointer data)
+{
+    return store->klass->change->rename(store, folder, parent, level, made, done, data);
+}

@@ -105,6 +105,8 @@ typedef struct {
     uint64_t used_messages, limit_messages;
 } MailQuota;
 
+typedef struct MailChangeClass MailChangeClass; /* see "Changing" below */
+
 /* What a protocol implements. Every function has the meaning of the mail_store_ function below. */
 typedef struct {
     MailOp *(*connect)(MailStore *store, MailDone done, gpointer data);
@@ -121,6 +123,7 @@ typedef struct {
     void (*describe)(MailStore *store, GString *text);
     void (*close)(MailStore *store, MailDone done, gpointer data);
     void (*free)(MailStore *store);
+    const MailChangeClass *change; /* NULL: the store has nothing of what is under "Changing" */
 } MailStoreClass;
 
 struct MailStore {
@@ -177,3 +180,206 @@ void mail_store_close(MailStore *store, MailDone done, gpointer data);
 
 /* After close completed, or in its stead to drop everything at once. */
 void mail_store_free(MailStore *store);
+
+/*
+ * --- Changing ----------------------------------------------------------------------------------
+ *
+ * Of a read-only store all of these fail with EROFS at once, and nothing is sent. A folder that the
+ * server opens for reading only fails with EROFS, what it does not allow with EACCES, a folder that
+ * is not there with ENOENT, one of another UIDVALIDITY with ESTALE; then nothing was changed. UIDs
+ * may come in any order. What a sink was told is done at the server, also where done says later
+ * that the rest failed.
+ *
+ * After ENOTCONN, ETIMEDOUT or ECANCELED nobody knows of what was not told. mark, expunge, flags
+ * (and remove) can be asked for again, since they do nothing twice. Of the others the sink's
+ * `unsure` tells what may have been done all the same: nobody may do that again before he has
+ * looked (mail_store_find). What was neither told nor unsure was not done.
+ */
+
+/* More MAIL_STORE_ bits; known after connect. */
+enum {
+    MAIL_STORE_CHANGES = 1 << 8,   /* mark, expunge, copy, move, append, find and flags */
+    MAIL_STORE_MOVES = 1 << 9,     /* move is one step, and leaves nothing marked */
+    MAIL_STORE_NEW_UIDS = 1 << 10, /* copy, move and append tell the new UIDs */
+    MAIL_STORE_REPLACES = 1 << 11, /* append can replace a message in one step */
+    MAIL_STORE_MAKES = 1 << 12,    /* create, delete and rename of folders */
+};
+
+/* What to copy or move. Copied by both. */
+typedef struct {
+    const char *folder;
+    uint32_t uidvalidity;
+    const uint32_t *uids;
+    size_t n_uids;
+    const char *target; /* another folder; there need not be one of that name (ENOENT) */
+} MailCopy;
+
+/* Every member is needed; copy calls neither removed nor marked. */
+typedef struct {
+    /* It is in the target; there its UID is `copy`, or, where that is 0, not known. One of which
+     * nothing is told was not there any more. */
+    void (*copied)(gpointer data, uint32_t uid, uint32_t uidvalidity, uint32_t copy);
+    /* Then it is gone here; or it is marked \Deleted (see mail_store_mark), since this server
+     * can't remove it alone. */
+    void (*removed)(gpointer data, uint32_t uid);
+    void (*marked)(gpointer data, uint32_t uid);
+    /* It may be in the target. Of a move it is there if it is not here, unless somebody else
+     * removed it. Told ahead of the end, where that is an error; of a move also where the
+     * connection was lost, and another one shows that it is not here. */
+    void (*unsure)(gpointer data, uint32_t uid);
+} MailCopySink;
+
+/* What to append. Copied by append, the descriptor too (by dup: its offset is not used). */
+typedef struct {
+    const char *folder;
+    const char *flags; /* as in MailMessage; those that the folder can't keep are lost */
+    bool has_date;
+    int64_t date; /* INTERNALDATE: seconds since the epoch */
+    /* The message as it shall be stored: with CRLF. size is its length in octets; where the file
+     * turns out shorter, append fails with EIO, and nothing is stored. */
+    uint64_t size;
+    GBytes *bytes; /* NULL: those of fd, from its beginning */
+    int fd;
+    /* A message of the same folder that the new one takes the place of, or 0 (RFC 8508). Only with
+     * MAIL_STORE_REPLACES, else ENOTSUP; ENOENT where it is not there any more. */
+    uint32_t replaces;
+    uint32_t uidvalidity; /* of the folder, where it replaces */
+} MailAppend;
+
+typedef struct {
+    /* It is there, with this UID; both 0: not known. */
+    void (*appended)(gpointer data, uint32_t uidvalidity, uint32_t uid);
+    /* It may be there: the connection was lost after the message had begun. */
+    void (*unsure)(gpointer data);
+} MailAppendSink;
+
+/* What to look for: a message that may have been appended or copied. Copied by find. */
+typedef struct {
+    const char *folder;
+    uint32_t uidvalidity;   /* ESTALE where it has another; 0: whichever */
+    uint32_t first;         /* the least UID that it can have: UIDNEXT from before */
+    const char *message_id; /* the field's content, with its <>; NULL: none */
+} MailFind;
+
+/* Told of each that is there: it is the one if its size (RFC822.SIZE) is right. */
+typedef void (*MailFoundSink)(gpointer data, uint32_t uidvalidity, uint32_t uid, uint64_t size);
+
+typedef enum {
+    MAIL_FLAGS_SET, /* these and no others */
+    MAIL_FLAGS_ADD,
+    MAIL_FLAGS_TAKE, /* take away */
+} MailFlagsHow;
+
+/* Which flags to change. Copied by flags. */
+typedef struct {
+    const char *folder;
+    uint32_t uidvalidity;
+    const uint32_t *uids;
+    size_t n_uids;
+    MailFlagsHow how;
+    const char *flags; /* as in MailMessage */
+    /* Only messages that have not been changed since this MODSEQ (RFC 7162), where the folder has
+     * MODSEQs; 0: in any case. */
+    uint64_t unchanged_since;
+} MailFlags;
+
+/* Every member is needed. */
+typedef struct {
+    /* Before anything is sent: the flags that the folder can keep, "\*" among them where it takes
+     * any keyword; NULL where the server does not say. */
+    void (*permanent)(gpointer data, const char *flags);
+    void (*stored)(gpointer data, uint32_t uid); /* also one that is not there any more */
+    /* Changed meanwhile, and therefore not stored. */
+    void (*modified)(gpointer data, uint32_t uid);
+} MailFlagsSink;
+
+/* NULL: the store has not got the one. */
+struct MailChangeClass {
+    MailOp *(*mark)(MailStore *store, const MailRemove *remove, MailRemovedSink marked,
+                    MailDone done, gpointer data);
+    MailOp *(*expunge)(MailStore *store, const MailRemove *remove, MailRemovedSink removed,
+                       MailDone done, gpointer data);
+    MailOp *(*copy)(MailStore *store, const MailCopy *copy, const MailCopySink *sink, MailDone done,
+                    gpointer data);
+    MailOp *(*move)(MailStore *store, const MailCopy *copy, const MailCopySink *sink, MailDone done,
+                    gpointer data);
+    MailOp *(*append)(MailStore *store, const MailAppend *append, const MailAppendSink *sink,
+                      MailDone done, gpointer data);
+    MailOp *(*find)(MailStore *store, const MailFind *find, MailFoundSink found, MailDone done,
+                    gpointer data);
+    MailOp *(*flags)(MailStore *store, const MailFlags *flags, const MailFlagsSink *sink,
+                     MailDone done, gpointer data);
+    MailOp *(*create)(MailStore *store, const char *parent, const char *level, MailFolderSink made,
+                      MailDone done, gpointer data);
+    MailOp *(*delete)(MailStore *store, const char *folder, MailDone done, gpointer data);
+    MailOp *(*rename)(MailStore *store, const char *folder, const char *parent, const char *level,
+                      MailFolderSink made, MailDone done, gpointer data);
+};
+
+/*
+ * Marks messages \Deleted, and removes none: that is left to expunge. Where a store that changes
+ * has not MAIL_STORE_REMOVE, its server can't remove messages by their UIDs, and this is all that
+ * can be done at once. marked tells of each, also of one that is not there any more.
+ */
+MailOp *mail_store_mark(MailStore *store, const MailRemove *remove, MailRemovedSink marked,
+                        MailDone done, gpointer data);
+
+/*
+ * Removes those of the messages that are marked. Where the server can only remove all that are
+ * marked, nothing is removed if there is another one among them: EBUSY. (Somebody who marks one
+ * just then loses it all the same: that is how such servers are.) removed tells of each that is not
+ * there afterwards; success without that for one means that it was not marked any more.
+ */
+MailOp *mail_store_expunge(MailStore *store, const MailRemove *remove, MailRemovedSink removed,
+                           MailDone done, gpointer data);
+
+/* Copies to another folder, at the server. ENOENT where there is no target. */
+MailOp *mail_store_copy(MailStore *store, const MailCopy *copy, const MailCopySink *sink,
+                        MailDone done, gpointer data);
+
+/* Moves: in one step with MAIL_STORE_MOVES; else a copy, and a removal of what was copied. */
+MailOp *mail_store_move(MailStore *store, const MailCopy *copy, const MailCopySink *sink,
+                        MailDone done, gpointer data);
+
+/*
+ * Stores a new message; it is read in pieces while it is sent. EFBIG (before anything is sent,
+ * where the server says its limit), EDQUOT, ENOENT, EACCES. One that is cancelled may be stored.
+ */
+MailOp *mail_store_append(MailStore *store, const MailAppend *append, const MailAppendSink *sink,
+                          MailDone done, gpointer data);
+
+/* Looks for a message of which append or copy was unsure. Success alone: it is not there. */
+MailOp *mail_store_find(MailStore *store, const MailFind *find, MailFoundSink found, MailDone done,
+                        gpointer data);
+
+/*
+ * Changes flags. EINVAL where a name is none, and where the folder can't keep one of them (see
+ * permanent): nothing is sent then.
+ */
+MailOp *mail_store_flags(MailStore *store, const MailFlags *flags, const MailFlagsSink *sink,
+                         MailDone done, gpointer data);
+
+/*
+ * Makes a folder, and subscribes to it. parent: its whole name; NULL: none. level: the last level
+ * of the name, UTF-8. made tells what came of it. EINVAL where the level is empty, no UTF-8 or
+ * contains the server's delimiter, or the server can't have the name; EEXIST; ENOENT (no parent);
+ * EPERM where the parent can't have children; EDQUOT. Can be asked for again after ENOTCONN: where
+ * it was made meanwhile, that is EEXIST.
+ */
+MailOp *mail_store_create(MailStore *store, const char *parent, const char *level,
+                          MailFolderSink made, MailDone done, gpointer data);
+
+/*
+ * Deletes a folder, only where it has neither messages nor children: ENOTEMPTY. (A message that
+ * arrives just then is deleted with it: IMAP has no other way.) EPERM for INBOX; ENOENT; EBUSY. Can
+ * be asked for again; ENOENT then means that it is done.
+ */
+MailOp *mail_store_delete(MailStore *store, const char *folder, MailDone done, gpointer data);
+
+/*
+ * Renames a folder with all below it. parent and level say the new name, as in create; errors as
+ * there, and ENOENT where the folder is not there, EPERM for INBOX, EINVAL where the new name is
+ * below the old. Subscriptions go along.
+ */
+MailOp *mail_store_rename(MailStore *store, const char *folder, const char *parent,
+                          const char *level, MailFolderSink made, MailDone done, gpointer data);

@@ -9,6 +9,7 @@
 enum {
     MAX_QUOTED = 1000,        /* bytes: servers have bounds for a line */
     MAX_LITERAL_MINUS = 4096, /* RFC 7888 section 5 */
+    RANGE_TEXT = 32,          /* a range of UIDs */
 };
 
 /* Bytes that may be a secret: whatever memory they leave is wiped. */
@@ -272,17 +273,41 @@ void imap_command_secret_raw(ImapCommand *command, const char *text)
     log_secret(command);
 }
 
+/* Writes the range that uids[i] begins, with what stands ahead of it; where the next one begins. */
+static size_t range_text(const uint32_t *uids, size_t i, size_t n, char *text, size_t size)
+{
+    uint32_t last = uids[i];
+    size_t next;
+
+    for (next = i + 1; next < n && uids[next] - last <= 1; next++)
+        last = uids[next];
+    if (last == uids[i])
+        g_snprintf(text, size, "%c%u", i ? ',' : ' ', last);
+    else
+        g_snprintf(text, size, "%c%u:%u", i ? ',' : ' ', uids[i], last);
+    return next;
+}
+
+size_t imap_command_fitting(const uint32_t *uids, size_t n, size_t bytes)
+{
+    size_t at = 0;
+
+    while (at < n) {
+        char text[RANGE_TEXT];
+        size_t next = range_text(uids, at, n, text, sizeof text);
+        if (strlen(text) > bytes)
+            break;
+        bytes -= strlen(text);
+        at = next;
+    }
+    return at;
+}
+
 void imap_command_uids(ImapCommand *command, const uint32_t *uids, size_t n)
 {
-    for (size_t i = 0, next; i < n; i = next) {
-        char text[32];
-        uint32_t last = uids[i];
-        for (next = i + 1; next < n && uids[next] - last <= 1; next++)
-            last = uids[next];
-        if (last == uids[i])
-            g_snprintf(text, sizeof text, "%c%u", i ? ',' : ' ', last);
-        else
-            g_snprintf(text, sizeof text, "%c%u:%u", i ? ',' : ' ', uids[i], last);
+    for (size_t i = 0; i < n;) {
+        char text[RANGE_TEXT];
+        i = range_text(uids, i, n, text, sizeof text);
         append_text(command, text);
     }
 }

@@ -36,6 +36,8 @@ bool imap_command_secret(ImapCommand *command, const char *string, ImapLiteralMo
                          GError **error);
 /* As raw, but not shown in a log: for the initial response of SASL (RFC 4959). */
 void imap_command_secret_raw(ImapCommand *command, const char *text);
+/* How many of ascending UIDs, from the first on, a set of so many bytes has room for. */
+size_t imap_command_fitting(const uint32_t *uids, size_t n, size_t bytes);
 /* Appends a space and a sequence set: "1:3,7", from ascending UIDs. Nothing where n is 0. */
 void imap_command_uids(ImapCommand *command, const uint32_t *uids, size_t n);
 

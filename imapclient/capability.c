@@ -7,7 +7,8 @@ static const struct {
     {"IMAP4REV1", IMAP_CAP_REV1},
     /* What IMAP4rev2 includes (RFC 9051 appendix E), as far as it matters here. */
     {"IMAP4REV2", IMAP_CAP_REV2 | IMAP_CAP_SASL_IR | IMAP_CAP_NAMESPACE | IMAP_CAP_LITERAL_MINUS |
-                      IMAP_CAP_ENABLE | IMAP_CAP_ESEARCH},
+                      IMAP_CAP_ENABLE | IMAP_CAP_ESEARCH | IMAP_CAP_UIDPLUS | IMAP_CAP_MOVE |
+                      IMAP_CAP_UNSELECT},
     {"STARTTLS", IMAP_CAP_STARTTLS},
     {"LOGINDISABLED", IMAP_CAP_LOGINDISABLED},
     {"SASL-IR", IMAP_CAP_SASL_IR},
@@ -25,6 +26,11 @@ static const struct {
     {"ESEARCH", IMAP_CAP_ESEARCH},
     {"SPECIAL-USE", IMAP_CAP_SPECIAL_USE},
     {"COMPRESS=DEFLATE", IMAP_CAP_COMPRESS},
+    {"UIDPLUS", IMAP_CAP_UIDPLUS},
+    {"MOVE", IMAP_CAP_MOVE},
+    {"REPLACE", IMAP_CAP_REPLACE},
+    {"UNSELECT", IMAP_CAP_UNSELECT},
+    {"APPENDLIMIT", IMAP_CAP_APPENDLIMIT},
 };
 
 static void read_one(ImapCapabilities *caps, const char *text)
@@ -35,6 +41,10 @@ static void read_one(ImapCapabilities *caps, const char *text)
         g_ptr_array_add(caps->auth, g_strdup(name + strlen("AUTH=")));
         return;
     }
+    if (g_str_has_prefix(name, "APPENDLIMIT=") &&
+        !g_ascii_string_to_unsigned(name + strlen("APPENDLIMIT="), 10, 0, UINT64_MAX,
+                                    &caps->append_limit, NULL))
+        caps->append_limit = UINT64_MAX;
     /* By RFC 9208 the resources are named besides; either says that there are quotas. */
     if (g_str_has_prefix(name, "QUOTA=RES-"))
         caps->bits |= IMAP_CAP_QUOTA;
@@ -64,6 +74,7 @@ void imap_capabilities_read(ImapCapabilities *caps, const ImapValue *list, size_
 void imap_capabilities_clear(ImapCapabilities *caps)
 {
     caps->bits = 0;
+    caps->append_limit = UINT64_MAX;
     g_clear_pointer(&caps->auth, g_ptr_array_unref);
     g_clear_pointer(&caps->text, g_free);
     caps->known = false;

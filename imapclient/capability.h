@@ -25,12 +25,18 @@ typedef enum {
     IMAP_CAP_ESEARCH = 1 << 14,
     IMAP_CAP_SPECIAL_USE = 1 << 15,
     IMAP_CAP_COMPRESS = 1 << 16, /* DEFLATE */
+    IMAP_CAP_UIDPLUS = 1 << 17,
+    IMAP_CAP_MOVE = 1 << 18,
+    IMAP_CAP_REPLACE = 1 << 19,
+    IMAP_CAP_UNSELECT = 1 << 20,
+    IMAP_CAP_APPENDLIMIT = 1 << 21, /* each mailbox has its own (RFC 7889) */
 } ImapCap;
 
 typedef struct {
-    unsigned bits;   /* ImapCap; with IMAP4rev2 also what it includes */
-    GPtrArray *auth; /* SASL mechanisms, upper case, NULL-terminated */
-    char *text;      /* as the server said it, for the status */
+    unsigned bits;         /* ImapCap; with IMAP4rev2 also what it includes */
+    GPtrArray *auth;       /* SASL mechanisms, upper case, NULL-terminated */
+    char *text;            /* as the server said it, for the status */
+    uint64_t append_limit; /* the most bytes that APPEND takes, anywhere; UINT64_MAX: not known */
     bool known;
 } ImapCapabilities;
 

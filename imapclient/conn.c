@@ -16,7 +16,7 @@ typedef struct {
     ImapCommand *command;
     unsigned flags;
     const ImapRequestEvents *events; /* NULL: cancelled */
-    gpointer data;
+    gpointer data, owner;
     char tag[16];
     size_t sent; /* pieces of the command */
 } Request;
@@ -216,8 +216,8 @@ static void pump(ImapConn *conn)
     }
 }
 
-void imap_conn_send(ImapConn *conn, ImapCommand *command, unsigned flags,
-                    const ImapRequestEvents *events, gpointer data)
+static void submit(ImapConn *conn, ImapCommand *command, unsigned flags,
+                   const ImapRequestEvents *events, gpointer data, gpointer owner)
 {
     Request *request = g_new0(Request, 1);
 
@@ -227,11 +227,24 @@ void imap_conn_send(ImapConn *conn, ImapCommand *command, unsigned flags,
         request->flags |= IMAP_REQUEST_BARRIER;
     request->events = events;
     request->data = data;
+    request->owner = owner;
     g_queue_push_tail(&conn->waiting, request);
     if (conn->failure)
         schedule_failing(conn);
     else
         pump(conn);
+}
+
+void imap_conn_send(ImapConn *conn, ImapCommand *command, unsigned flags,
+                    const ImapRequestEvents *events, gpointer data)
+{
+    submit(conn, command, flags, events, data, data);
+}
+
+void imap_conn_send_for(ImapConn *conn, ImapCommand *command, const ImapRequestEvents *events,
+                        gpointer data, gpointer owner)
+{
+    submit(conn, command, 0, events, data, owner);
 }
 
 void imap_conn_answer(ImapConn *conn, const char *line)
@@ -248,13 +261,13 @@ void imap_conn_cancel(ImapConn *conn, gpointer data)
 {
     for (GList *l = conn->in_flight.head; l; l = l->next) {
         Request *request = l->data;
-        if (request->data == data)
+        if (request->owner == data)
             request->events = NULL;
     }
     for (GList *l = conn->waiting.head, *next; l; l = next) {
         Request *request = l->data;
         next = l->next;
-        if (request->data == data) {
+        if (request->owner == data) {
             g_queue_delete_link(&conn->waiting, l);
             request_free(request);
         }

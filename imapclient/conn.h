@@ -58,9 +58,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapConn, imap_conn_free)
 /* Queues a command (taken over). events must outlive the request (a static table). */
 void imap_conn_send(ImapConn *conn, ImapCommand *command, unsigned flags,
                     const ImapRequestEvents *events, gpointer data);
+/* Likewise; it is the owner's: imap_conn_cancel forgets it with all that is. */
+void imap_conn_send_for(ImapConn *conn, ImapCommand *command, const ImapRequestEvents *events,
+                        gpointer data, gpointer owner);
 /* A line of an exchange that a continuation asked for; CRLF is added. */
 void imap_conn_answer(ImapConn *conn, const char *line);
-/* Forgets all requests of `data`: what waits is dropped, what is in flight completes unheard. */
+/* Forgets all requests whose owner is `data`, or that have it and no other owner: what waits is
+ * dropped, what is in flight completes unheard. */
 void imap_conn_cancel(ImapConn *conn, gpointer data);
 /* Gives the connection up: every request and then `closed` are told, from the main loop. */
 void imap_conn_fail(ImapConn *conn, const GError *error);

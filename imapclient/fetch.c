@@ -284,7 +284,7 @@ static void fetch_free(MailOp *op)
     imap_op_free(op);
 }
 
-static const ImapOpClass fetch_class = {fetch_start, fetch_free};
+static const ImapOpClass fetch_class = {.start = fetch_start, .free = fetch_free};
 
 MailOp *imap_fetch_new(const MailFetch *request, MailFetchSink sink, MailDone done, gpointer data)
 {

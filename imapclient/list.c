@@ -222,7 +222,7 @@ static void list_free(MailOp *op)
     imap_op_free(op);
 }
 
-static const ImapOpClass list_class = {list_start, list_free};
+static const ImapOpClass list_class = {.start = list_start, .free = list_free};
 
 MailOp *imap_list_new(MailFolderSink sink, MailDone done, gpointer data)
 {

@@ -7,14 +7,15 @@
 void imap_mailbox_clear(ImapMailbox *mailbox)
 {
     g_free(mailbox->name);
+    g_free(mailbox->permanent);
     *mailbox = (ImapMailbox){0};
 }
 
 /* Codes of a selection that tell nothing that matters here. */
 static bool is_dull(const ImapValue *name)
 {
-    static const char *const dull[] = {"PERMANENTFLAGS", "UNSEEN",    "NOMODSEQ",    "READ-ONLY",
-                                       "READ-WRITE",     "MAILBOXID", "UIDNOTSTICKY"};
+    static const char *const dull[] = {"UNSEEN", "NOMODSEQ", "READ-WRITE", "MAILBOXID",
+                                       "UIDNOTSTICKY"};
 
     for (size_t i = 0; i < G_N_ELEMENTS(dull); i++)
         if (imap_value_is(name, dull[i]))
@@ -25,6 +26,7 @@ static bool is_dull(const ImapValue *name)
 /* What is told ahead of CLOSED is of the mailbox that was selected before (RFC 7162 3.2.11). */
 static void forget_previous(ImapMailbox *mailbox)
 {
+    g_free(mailbox->permanent);
     *mailbox = (ImapMailbox){.name = mailbox->name};
 }
 
@@ -35,6 +37,15 @@ static bool take_code(ImapMailbox *mailbox, const ImapValue *code)
 
     if (imap_value_is(name, "CLOSED")) {
         forget_previous(mailbox);
+        return true;
+    }
+    if (imap_value_is(name, "READ-ONLY")) {
+        mailbox->read_only = true;
+        return true;
+    }
+    if (imap_value_is(name, "PERMANENTFLAGS")) {
+        g_free(mailbox->permanent);
+        mailbox->permanent = imap_value_flags(imap_value_item(code, 1));
         return true;
     }
     if (!imap_value_number(imap_value_item(code, 1), &number))
@@ -71,6 +82,17 @@ bool imap_mailbox_take(ImapMailbox *mailbox, const ImapResponse *response)
     return true;
 }
 
+bool imap_mailbox_keeps(const ImapMailbox *mailbox, const char *flag)
+{
+    g_auto(GStrv) flags = mailbox->permanent ? g_strsplit(mailbox->permanent, " ", -1) : NULL;
+
+    for (size_t i = 0; flags && flags[i]; i++)
+        if (g_ascii_strcasecmp(flags[i], flag) == 0 ||
+            (*flag != '\\' && strcmp(flags[i], "\\*") == 0))
+            return true;
+    return !flags;
+}
+
 static int by_first(gconstpointer a, gconstpointer b)
 {
     const MailUidRange *left = a, *right = b;
@@ -99,7 +121,7 @@ static bool read_uid(const char **text, uint32_t *uid)
     return number > 0;
 }
 
-static void merge(GArray *ranges)
+void imap_uid_merge(GArray *ranges)
 {
     guint kept = 0;
 
@@ -143,6 +165,6 @@ GArray *imap_uid_set(const char *text)
     }
     if (!ranges->len)
         return NULL;
-    merge(ranges);
+    imap_uid_merge(ranges);
     return g_steal_pointer(&ranges);
 }

@@ -15,12 +15,20 @@ typedef struct {
     uint32_t exists;
     uint64_t modseq; /* HIGHESTMODSEQ; 0: the mailbox has none */
     bool changed;    /* something came, went or changed since it was selected */
+    bool read_only;  /* nothing in it can be changed */
+    char *permanent; /* PERMANENTFLAGS, as in MailMessage; NULL: the server does not tell */
 } ImapMailbox;
 
 void imap_mailbox_clear(ImapMailbox *mailbox);
 
 /* Takes an untagged response in; false where it says nothing of a mailbox. */
 bool imap_mailbox_take(ImapMailbox *mailbox, const ImapResponse *response);
+
+/* Whether a message in it can be given this flag for good. */
+bool imap_mailbox_keeps(const ImapMailbox *mailbox, const char *flag);
+
+/* Sorts ranges of MailUidRange, and joins those that touch or overlap. */
+void imap_uid_merge(GArray *ranges);
 
 /*
  * Reads a set of UIDs ("1:3,7,9:*") as ascending, disjoint ranges of MailUidRange; NULL where it

@@ -18,6 +18,7 @@ MailOp *imap_op_new(size_t size, const ImapOpClass *klass, const char *folder, M
 
 void imap_op_free(MailOp *op)
 {
+    g_clear_error(&op->refusal);
     g_free(op->folder);
     g_free(op);
 }
@@ -38,6 +39,8 @@ void imap_op_finish(MailOp *op, GError *error)
         return;
     }
     imap_pool_leave(op->pool, op, false);
+    if (owned && op->klass->failing)
+        op->klass->failing(op);
     op->done(op->data, owned);
     op->klass->free(op);
 }

@@ -18,6 +18,8 @@ typedef struct {
     void (*start)(MailOp *op);
     /* Frees the operation's own members and itself. */
     void (*free)(MailOp *op);
+    /* It ends with an error: the last moment to tell the sink anything. May be NULL. */
+    void (*failing)(MailOp *op);
 } ImapOpClass;
 
 /* What each operation begins with. */
@@ -26,6 +28,8 @@ struct MailOp {
     ImapPool *pool;
     ImapSession *session; /* NULL: it waits */
     char *folder;         /* NULL: any session will do */
+    bool names;           /* names folders all the same: the session must be settled */
+    GError *refusal;      /* set by who made it: it ends with this, and needs no session */
     bool bulk;            /* keeps its session busy for long */
     bool ahead;           /* nobody waits for it yet; bulk too */
     bool told;            /* the sink was told something: it can't begin again */
@@ -51,4 +55,10 @@ void imap_op_finish(MailOp *op, GError *error);
 MailOp *imap_list_new(MailFolderSink sink, MailDone done, gpointer data);
 MailOp *imap_sync_new(const char *folder, const MailFolderState *known, const MailSyncSink *sink,
                       MailDone done, gpointer data);
+MailOp *imap_remove_new(const MailRemove *request, MailRemovedSink removed, MailDone done,
+                        gpointer data);
+MailOp *imap_mark_new(const MailRemove *request, MailRemovedSink marked, MailDone done,
+                      gpointer data);
+MailOp *imap_expunge_new(const MailRemove *request, MailRemovedSink removed, MailDone done,
+                         gpointer data);
 MailOp *imap_fetch_new(const MailFetch *request, MailFetchSink sink, MailDone done, gpointer data);

@@ -24,6 +24,7 @@ static const struct {
     {"INUSE", EBUSY},
     {"UNAVAILABLE", EAGAIN},
     {"LIMIT", EAGAIN},
+    {"CANNOT", EINVAL},
     {"SERVERBUG", EREMOTEIO},
     {"CORRUPTION", EREMOTEIO},
     {"READ-ONLY", EROFS},
@@ -53,4 +54,13 @@ GError *imap_outcome(const ImapResponse *response, const char *what)
     g_autofree char *text = imap_quote_text(response->text ? response->text : "");
     return g_error_new(MAIL_ERROR, error, "%s: the server answered %s: %s", what, response->name,
                        *text ? text : "(no text)");
+}
+
+GError *imap_refusal(const ImapResponse *response, const char *what)
+{
+    GError *error = imap_outcome(response, what);
+
+    if (error && error->code == EREMOTEIO && strcmp(response->name, "NO") == 0 && !response->code)
+        error->code = EACCES;
+    return error;
 }

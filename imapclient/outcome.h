@@ -12,10 +12,13 @@ bool imap_has_code(const ImapResponse *response, const char *code);
 
 /*
  * NULL for OK. Else an error that says what was not done ("listing INBOX") and the server's text:
- * ENOENT, EACCES, EDQUOT, EAGAIN, EBUSY, EEXIST, EFBIG by the response code; EREMOTEIO for a NO
- * without one; EPROTO for BAD.
+ * ENOENT, EACCES, EDQUOT, EAGAIN, EBUSY, EEXIST, EFBIG, EINVAL by the response code; EREMOTEIO for
+ * a NO without one; EPROTO for BAD.
  */
 GError *imap_outcome(const ImapResponse *response, const char *what);
+
+/* Likewise of what changes something: a NO without a code is EACCES. */
+GError *imap_refusal(const ImapResponse *response, const char *what);
 
 /* A server's text as it may stand in a message of ours: printable, and not endless. */
 char *imap_quote_text(const char *text);

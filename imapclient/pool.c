@@ -49,6 +49,7 @@ struct ImapPool {
     bool have_quota;
     MailQuota quota;
     char *server, *capabilities;
+    unsigned caps;   /* ImapCap, as the latest session has them */
     MailDone closed; /* set: closing */
     bool told_closed;
     gpointer closed_data;
@@ -161,6 +162,7 @@ static void on_ready(gpointer data, ImapSession *session)
     g_info("connected to %s:%u as %s", pool->config.host, pool->config.port, pool->config.user);
     g_free(pool->capabilities);
     pool->capabilities = g_strdup(login->caps.text);
+    pool->caps = login->caps.bits;
     if (imap_capabilities_have(&login->caps, IMAP_CAP_QUOTA)) {
         ImapCommand *command = imap_command_new("GETQUOTAROOT");
         imap_command_raw(command, "INBOX");
@@ -252,7 +254,7 @@ static Member *choose(ImapPool *pool, const MailOp *op, bool may_grow)
     for (guint i = 0; i < pool->members->len; i++) {
         Member *member = g_ptr_array_index(pool->members, i);
         if (imap_session_state(member->session) != IMAP_SESSION_READY ||
-            (op->folder && !imap_session_is_settled(member->session)))
+            ((op->folder || op->names) && !imap_session_is_settled(member->session)))
             continue;
         unsigned sum = cost(member, op);
         if (sum < least) {
@@ -375,8 +377,10 @@ static bool start_waiting(ImapPool *pool)
 
     for (guint n = pool->waiting.length;
          n > 0 && !pool->closed && (op = g_queue_pop_head(&pool->waiting)); n--) {
-        Member *member = choose(pool, op, may_grow);
-        if (member) {
+        Member *member = op->refusal ? NULL : choose(pool, op, may_grow);
+        if (op->refusal) {
+            imap_op_finish(op, g_steal_pointer(&op->refusal));
+        } else if (member) {
             run(member, op);
         } else {
             g_queue_push_tail(&pool->waiting, op);
@@ -589,6 +593,17 @@ void imap_pool_free(ImapPool *pool)
     g_free(pool);
 }
 
+void imap_pool_release(ImapPool *pool, const char *folder)
+{
+    for (guint i = 0; i < pool->members->len; i++) {
+        ImapSession *session = ((Member *)g_ptr_array_index(pool->members, i))->session;
+        const char *target = imap_session_target(session);
+        if (imap_session_state(session) == IMAP_SESSION_READY && target &&
+            g_str_has_prefix(target, folder))
+            imap_session_unselect(session);
+    }
+}
+
 void imap_pool_describe(ImapPool *pool, GString *text)
 {
     g_autofree char *capabilities = imap_quote_text(pool->capabilities ? pool->capabilities : "");
@@ -605,4 +620,9 @@ bool imap_pool_quota(ImapPool *pool, MailQuota *quota)
 {
     *quota = pool->quota;
     return pool->have_quota;
+}
+
+unsigned imap_pool_capabilities(const ImapPool *pool)
+{
+    return pool->caps;
 }

@@ -22,6 +22,14 @@ void imap_pool_cancel(ImapPool *pool, MailOp *op);
 /* Used by imap_op_finish: the operation leaves its session; again: and waits for another. */
 void imap_pool_leave(ImapPool *pool, MailOp *op, bool again);
 
+/*
+ * The folder is about to be renamed or deleted: no session keeps it selected, nor one whose name
+ * begins with its name. What is asked for behind that selects it anew.
+ */
+void imap_pool_release(ImapPool *pool, const char *folder);
+/* ImapCap bits of the server; 0 before the first login. */
+unsigned imap_pool_capabilities(const ImapPool *pool);
+
 void imap_pool_close(ImapPool *pool, MailDone done, gpointer data);
 void imap_pool_describe(ImapPool *pool, GString *text);
 bool imap_pool_quota(ImapPool *pool, MailQuota *quota);

@@ -22,6 +22,7 @@ struct ImapSession {
     ImapLogin *login;
     ImapLoginResult result;
     char *target;
+    bool changing; /* the last selection queued is one that lets the mailbox be changed */
     ImapMailbox mailbox;
     GError *refusal;
     GQueue selecting;
@@ -31,7 +32,8 @@ struct ImapSession {
 
 typedef struct {
     ImapSession *session;
-    ImapMailbox incoming;
+    ImapMailbox incoming; /* without a name: nothing is to be selected any more */
+    bool changing;
     const ImapRequestEvents *events; /* of the caller, or NULL */
     gpointer data;
 } Selection;
@@ -149,7 +151,9 @@ static void select_done(gpointer data, const ImapResponse *response, const GErro
     g_clear_error(&session->refusal);
     imap_mailbox_clear(&session->mailbox);
     if (response) {
-        g_autofree char *what = g_strdup_printf("opening folder %s", selection->incoming.name);
+        g_autofree char *what = selection->incoming.name
+                                    ? g_strdup_printf("opening folder %s", selection->incoming.name)
+                                    : g_strdup("leaving a folder");
         refusal = imap_outcome(response, what);
         /* A plain NO to EXAMINE says that there is no such mailbox, in the words of old servers. */
         if (refusal && refusal->code == EREMOTEIO)
@@ -157,14 +161,18 @@ static void select_done(gpointer data, const ImapResponse *response, const GErro
     }
     if (response && !refusal) {
         session->mailbox = selection->incoming;
+        session->mailbox.read_only = session->mailbox.read_only || !selection->changing ||
+                                     imap_has_code(response, "READ-ONLY");
         session->mailbox.changed = false;
         if (!session->mailbox.uidvalidity)
             session->mailbox.uidvalidity = session->config->stand_in;
         selection->incoming = (ImapMailbox){0};
     } else {
         session->refusal = refusal ? g_steal_pointer(&refusal) : g_error_copy(error);
-        if (g_queue_is_empty(&session->selecting))
+        if (g_queue_is_empty(&session->selecting)) {
             g_clear_pointer(&session->target, g_free);
+            session->changing = false;
+        }
     }
     if (selection->events)
         selection->events->done(selection->data, response, error);
@@ -173,10 +181,10 @@ static void select_done(gpointer data, const ImapResponse *response, const GErro
 
 static const ImapRequestEvents select_events = {.untagged = select_untagged, .done = select_done};
 
-static ImapCommand *select_command(ImapSession *session, const char *name,
+static ImapCommand *select_command(ImapSession *session, const char *name, bool changing,
                                    const MailFolderState *known, GError **error)
 {
-    g_autoptr(ImapCommand) command = imap_command_new("EXAMINE");
+    g_autoptr(ImapCommand) command = imap_command_new(changing ? "SELECT" : "EXAMINE");
 
     if (!imap_session_add_mailbox(session, command, name, error))
         return NULL;
@@ -188,11 +196,24 @@ static ImapCommand *select_command(ImapSession *session, const char *name,
     return g_steal_pointer(&command);
 }
 
-void imap_session_select(ImapSession *session, const char *name, const MailFolderState *known,
-                         const ImapRequestEvents *events, gpointer data)
+static void queue_selection(ImapSession *session, ImapCommand *command, Selection *selection)
+{
+    selection->session = session;
+    session->changing = selection->changing;
+    if (g_strcmp0(session->target, selection->incoming.name) != 0) {
+        g_free(session->target);
+        session->target = g_strdup(selection->incoming.name);
+    }
+    g_queue_push_tail(&session->selecting, selection);
+    imap_conn_send(session->conn, command, 0, &select_events, selection);
+}
+
+static void select_mailbox(ImapSession *session, const char *name, bool changing,
+                           const MailFolderState *known, const ImapRequestEvents *events,
+                           gpointer data)
 {
     g_autoptr(GError) error = NULL;
-    ImapCommand *command = select_command(session, name, known, &error);
+    ImapCommand *command = select_command(session, name, changing, known, &error);
     Selection *selection;
 
     if (!command) {
@@ -200,16 +221,40 @@ void imap_session_select(ImapSession *session, const char *name, const MailFolde
         return;
     }
     selection = g_new0(Selection, 1);
-    selection->session = session;
     selection->incoming.name = g_strdup(name);
+    selection->changing = changing;
     selection->events = events;
     selection->data = data;
-    if (g_strcmp0(session->target, name) != 0) {
-        g_free(session->target);
-        session->target = g_strdup(name);
-    }
-    g_queue_push_tail(&session->selecting, selection);
-    imap_conn_send(session->conn, command, 0, &select_events, selection);
+    queue_selection(session, command, selection);
+}
+
+void imap_session_select(ImapSession *session, const char *name, const MailFolderState *known,
+                         const ImapRequestEvents *events, gpointer data)
+{
+    bool changing = session->changing && g_strcmp0(session->target, name) == 0;
+
+    select_mailbox(session, name, changing, known, events, data);
+}
+
+void imap_session_select_to_change(ImapSession *session, const char *name,
+                                   const ImapRequestEvents *events, gpointer data)
+{
+    g_assert(!session->config->read_only);
+    select_mailbox(session, name, true, NULL, events, data);
+}
+
+/*
+ * CLOSE would expunge what anybody marked. Where there is no UNSELECT (RFC 3691), another mailbox
+ * is opened, and INBOX always exists.
+ */
+void imap_session_unselect(ImapSession *session)
+{
+    if (!session->target)
+        return;
+    if (imap_capabilities_have(&session->result.caps, IMAP_CAP_UNSELECT))
+        queue_selection(session, imap_command_new("UNSELECT"), g_new0(Selection, 1));
+    else
+        select_mailbox(session, "INBOX", false, NULL, NULL, NULL);
 }
 
 bool imap_session_is_behind(const ImapSession *session, uint32_t uid)
@@ -239,6 +284,20 @@ GError *imap_session_selected(const ImapSession *session, const char *name, uint
         return g_error_new(MAIL_ERROR, ESTALE,
                            "folder %s is another one by now (its UIDVALIDITY changed)", name);
     return NULL;
+}
+
+GError *imap_session_holds(const ImapSession *session, const char *name, uint32_t uidvalidity,
+                           bool to_change)
+{
+    GError *error;
+
+    if (session->selecting.length > 0 || g_strcmp0(session->target, name) != 0 ||
+        (to_change && !session->changing))
+        return g_error_new(MAIL_ERROR, EAGAIN, "folder %s is not open", name);
+    error = imap_session_selected(session, name, uidvalidity);
+    if (!error && to_change && session->mailbox.read_only)
+        error = g_error_new(MAIL_ERROR, EROFS, "folder %s can only be read", name);
+    return error;
 }
 
 /* --- compression ---------------------------------------------------------------------------- */

@@ -43,12 +43,18 @@ bool imap_session_add_mailbox(const ImapSession *session, ImapCommand *command, 
 /* The mailbox that requests sent from now on will find selected; NULL: none. */
 const char *imap_session_target(const ImapSession *session);
 /*
- * Queues an EXAMINE. known (or NULL): with QRESYNC, the server tells at once what changed since.
- * events and data may be NULL; events->untagged sees FETCH and VANISHED while the selection is
- * under way, events->done its outcome.
+ * Queues an EXAMINE; where the mailbox is open to be changed, it stays so. known (or NULL): with
+ * QRESYNC, the server tells at once what changed since. events and data may be NULL;
+ * events->untagged sees FETCH and VANISHED while the selection is under way, events->done its
+ * outcome.
  */
 void imap_session_select(ImapSession *session, const char *name, const MailFolderState *known,
                          const ImapRequestEvents *events, gpointer data);
+/* Queues a SELECT, behind which the mailbox can be changed. Never where config is read_only. */
+void imap_session_select_to_change(ImapSession *session, const char *name,
+                                   const ImapRequestEvents *events, gpointer data);
+/* Leaves the mailbox, without expunging anything. */
+void imap_session_unselect(ImapSession *session);
 /*
  * Whether the selection may know nothing of a message of which another session told: a server may
  * show new ones only between commands that are not pipelined, so that a FETCH would find nothing.
@@ -66,6 +72,14 @@ const ImapMailbox *imap_session_mailbox(const ImapSession *session);
  * ESTALE for another UIDVALIDITY). The caller frees.
  */
 GError *imap_session_selected(const ImapSession *session, const char *name, uint32_t uidvalidity);
+
+/*
+ * Whether a command sent now will find `name` with this UIDVALIDITY selected, for reading or (to
+ * change) for changing. NULL: it will. EAGAIN: it has to be selected first, or such a selection is
+ * still under way. Else what that came to: ENOENT, ESTALE, EROFS… The caller frees.
+ */
+GError *imap_session_holds(const ImapSession *session, const char *name, uint32_t uidvalidity,
+                           bool to_change);
 
 /* Asks for compression where the server has it and was not asked before. */
 void imap_session_compress(ImapSession *session);

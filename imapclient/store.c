@@ -2,9 +2,12 @@
 
 #include "pool.h"
 
+#include <errno.h>
+
 typedef struct {
     MailStore store;
     ImapPool *pool;
+    bool read_only;
 } ImapStore;
 
 static ImapPool *pool_of(MailStore *store)
@@ -25,7 +28,7 @@ static void connect_start(MailOp *op)
     imap_op_finish(op, NULL);
 }
 
-static const ImapOpClass connect_class = {connect_start, imap_op_free};
+static const ImapOpClass connect_class = {.start = connect_start, .free = imap_op_free};
 
 static MailOp *store_connect(MailStore *store, MailDone done, gpointer data)
 {
@@ -52,6 +55,45 @@ static MailOp *store_fetch(MailStore *store, const MailFetch *fetch, MailFetchSi
     return submit(store, imap_fetch_new(fetch, sink, done, data));
 }
 
+/* --- changing ----------------------------------------------------------------------------------
+ */
+
+/* What changes something is refused before anything is sent where the mount is read-only. */
+static MailOp *submit_change(MailStore *store, MailOp *op)
+{
+    if (((ImapStore *)store)->read_only) {
+        g_clear_error(&op->refusal);
+        op->refusal = g_error_new(MAIL_ERROR, EROFS, "nothing is changed: the mount is read-only");
+    }
+    return submit(store, op);
+}
+
+static MailOp *store_remove(MailStore *store, const MailRemove *remove, MailRemovedSink removed,
+                            MailDone done, gpointer data)
+{
+    return submit_change(store, imap_remove_new(remove, removed, done, data));
+}
+
+static MailOp *store_mark(MailStore *store, const MailRemove *remove, MailRemovedSink marked,
+                          MailDone done, gpointer data)
+{
+    return submit_change(store, imap_mark_new(remove, marked, done, data));
+}
+
+static MailOp *store_expunge(MailStore *store, const MailRemove *remove, MailRemovedSink removed,
+                             MailDone done, gpointer data)
+{
+    return submit_change(store, imap_expunge_new(remove, removed, done, data));
+}
+
+static const MailChangeClass change_class = {
+    .mark = store_mark,
+    .expunge = store_expunge,
+};
+
+/* --- the store ---------------------------------------------------------------------------------
+ */
+
 static void store_cancel(MailStore *store, MailOp *op)
 {
     imap_pool_cancel(pool_of(store), op);
@@ -59,8 +101,19 @@ static void store_cancel(MailStore *store, MailOp *op)
 
 static unsigned store_features(MailStore *store)
 {
-    (void)store;
-    return MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS;
+    unsigned caps = imap_pool_capabilities(pool_of(store));
+    unsigned features = MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS;
+
+    if (!caps || ((ImapStore *)store)->read_only)
+        return features;
+    features |= MAIL_STORE_CHANGES | MAIL_STORE_MAKES;
+    if (caps & IMAP_CAP_UIDPLUS)
+        features |= MAIL_STORE_REMOVE | MAIL_STORE_NEW_UIDS;
+    if (caps & IMAP_CAP_MOVE)
+        features |= MAIL_STORE_MOVES;
+    if (caps & IMAP_CAP_REPLACE)
+        features |= MAIL_STORE_REPLACES;
+    return features;
 }
 
 static bool store_quota(MailStore *store, MailQuota *quota)
@@ -89,12 +142,14 @@ static const MailStoreClass imap_class = {
     .list = store_list,
     .sync = store_sync,
     .fetch = store_fetch,
+    .remove = store_remove,
     .cancel = store_cancel,
     .features = store_features,
     .quota = store_quota,
     .describe = store_describe,
     .close = store_close,
     .free = store_free,
+    .change = &change_class,
 };
 
 MailStore *imap_store_new(const ImapConfig *config)
@@ -102,6 +157,7 @@ MailStore *imap_store_new(const ImapConfig *config)
     ImapStore *imap = g_new0(ImapStore, 1);
 
     imap->store.klass = &imap_class;
+    imap->read_only = config->read_only;
     imap->pool = imap_pool_new(config);
     return &imap->store;
 }

@@ -275,7 +275,7 @@ static void open_done(gpointer data, const ImapResponse *response, const GError 
         return;
     }
     sync->mailbox = *mailbox;
-    sync->mailbox.name = NULL;
+    sync->mailbox.name = sync->mailbox.permanent = NULL;
     sync->opened = true;
     /* A server that has no UIDVALIDITY keeps its UIDs for ever, or not at all. */
     if (!sync->known.uidvalidity || mailbox->uidvalidity != sync->known.uidvalidity)
@@ -349,7 +349,7 @@ static void sync_free(MailOp *op)
     imap_op_free(op);
 }
 
-static const ImapOpClass sync_class = {sync_start, sync_free};
+static const ImapOpClass sync_class = {.start = sync_start, .free = sync_free};
 
 MailOp *imap_sync_new(const char *folder, const MailFolderState *known, const MailSyncSink *sink,
                       MailDone done, gpointer data)

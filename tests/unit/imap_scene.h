@@ -21,7 +21,7 @@ static MailStore *scene_make_store(const Bed *bed)
         .user = scene->user ? scene->user : "ann",
         .password = bed->password,
         .auth = scene->auth,
-        .read_only = true,
+        .read_only = !scene->writable,
         .connections = scene->connections ? scene->connections : 1,
         .timeout = scene->timeout ? scene->timeout : 5,
         .compress = (ImapCompress)scene->compress,

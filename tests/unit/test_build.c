@@ -274,6 +274,20 @@ static void test_uids(void **state)
     }
 }
 
+static void test_fitting(void **state)
+{
+    static const uint32_t uids[] = {1, 2, 3, 7, 10, 11, 4294967295}; /* " 1:3,7,10:11,4294967295" */
+    static const size_t fitting[][2] = {{0, 0},  {3, 0},  {4, 3},  {5, 3},  {6, 4},
+                                        {11, 4}, {12, 6}, {22, 6}, {23, 7}, {100, 7}};
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(fitting); i++)
+        assert_int_equal(imap_command_fitting(uids, G_N_ELEMENTS(uids), fitting[i][0]),
+                         fitting[i][1]);
+    assert_int_equal(imap_command_fitting(uids, 2, 100), 2);
+    assert_int_equal(imap_command_fitting(uids, 0, 100), 0);
+}
+
 static void test_a_large_run_is_short(void **state)
 {
     (void)state;
@@ -301,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_no_secret),
         cmocka_unit_test(test_piece_outlives_its_command),
         cmocka_unit_test(test_uids),
+        cmocka_unit_test(test_fitting),
         cmocka_unit_test(test_a_large_run_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,9 @@ static void test_names(void **state)
                    IMAP_CAP_UTF8_ACCEPT);
     check_bits("UTF8=ONLY", IMAP_CAP_UTF8_ACCEPT);
     check_bits("COMPRESS=DEFLATE COMPRESS COMPRESS=LZW", IMAP_CAP_COMPRESS);
+    check_bits("UIDPLUS MOVE REPLACE UNSELECT",
+               IMAP_CAP_UIDPLUS | IMAP_CAP_MOVE | IMAP_CAP_REPLACE | IMAP_CAP_UNSELECT);
+    check_bits("APPENDLIMIT", IMAP_CAP_APPENDLIMIT);
     check_bits("QUOTA=RES-STORAGE", IMAP_CAP_QUOTA);
     check_bits("IMAP4rev1x XIMAP4rev1 X-QRESYNC UTF8=USER UTF8 QUOTASET", 0);
 }
@@ -59,7 +62,35 @@ static void test_names_that_include_others(void **state)
     check_bits("CONDSTORE", IMAP_CAP_CONDSTORE);
     check_bits("QRESYNC", IMAP_CAP_QRESYNC | IMAP_CAP_CONDSTORE | IMAP_CAP_ENABLE);
     check_bits("IMAP4rev2", IMAP_CAP_REV2 | IMAP_CAP_SASL_IR | IMAP_CAP_NAMESPACE |
-                                IMAP_CAP_LITERAL_MINUS | IMAP_CAP_ENABLE | IMAP_CAP_ESEARCH);
+                                IMAP_CAP_LITERAL_MINUS | IMAP_CAP_ENABLE | IMAP_CAP_ESEARCH |
+                                IMAP_CAP_UIDPLUS | IMAP_CAP_MOVE | IMAP_CAP_UNSELECT);
+}
+
+static void test_append_limit(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t limit;
+    } cases[] = {
+        {"APPENDLIMIT=257890", 257890},
+        {"appendlimit=0", 0},
+        {"APPENDLIMIT=18446744073709551615", UINT64_MAX},
+        {"APPENDLIMIT=18446744073709551616", UINT64_MAX},
+        {"APPENDLIMIT=-1", UINT64_MAX},
+        {"APPENDLIMIT=x", UINT64_MAX},
+        {"APPENDLIMIT= IMAP4rev1", UINT64_MAX},
+        {"APPENDLIMIT", UINT64_MAX},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        ImapCapabilities caps = {0};
+        read_text(&caps, cases[i].text);
+        assert_true(caps.append_limit == cases[i].limit);
+        read_text(&caps, "ID");
+        assert_true(caps.append_limit == UINT64_MAX);
+        imap_capabilities_clear(&caps);
+    }
 }
 
 static void test_have(void **state)
@@ -128,9 +159,13 @@ static void test_nonsense(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_names_that_include_others),
-        cmocka_unit_test(test_have),     cmocka_unit_test(test_mechanisms),
-        cmocka_unit_test(test_nonsense), cmocka_unit_test(test_replaced_and_forgotten),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_names_that_include_others),
+        cmocka_unit_test(test_append_limit),
+        cmocka_unit_test(test_have),
+        cmocka_unit_test(test_mechanisms),
+        cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_replaced_and_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

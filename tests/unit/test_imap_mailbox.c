@@ -33,8 +33,11 @@ static void test_selection(void **state)
     assert_int_equal(mailbox.uidvalidity, 4294967295);
     assert_int_equal(mailbox.uidnext, 4392);
     assert_true(mailbox.modseq == UINT64_MAX);
+    assert_true(mailbox.read_only);
+    assert_string_equal(mailbox.permanent, "\\Deleted \\*");
     imap_mailbox_clear(&mailbox);
     assert_null(mailbox.name);
+    assert_null(mailbox.permanent);
     assert_int_equal(mailbox.exists, 0);
 }
 
@@ -61,12 +64,41 @@ static void test_changes(void **state)
     assert_int_equal(mailbox.exists, UINT32_MAX);
 }
 
+static void test_permanent_flags(void **state)
+{
+    static const struct {
+        const char *response;
+        const char *kept, *not_kept; /* by the mailbox, with a space in between */
+    } cases[] = {
+        {"* OK [UIDNEXT 3] x\n", "\\Deleted $Junk \\Seen", ""},
+        {"* OK [PERMANENTFLAGS ()] x\n", "", "\\Deleted $Junk"},
+        {"* OK [PERMANENTFLAGS (\\seen $junk)] x\n", "\\Seen $Junk", "\\Deleted $Label \\*"},
+        {"* OK [PERMANENTFLAGS (\\Seen \\*)] x\n", "\\Seen $Junk", "\\Deleted"},
+        {"* OK [PERMANENTFLAGS (\\Seen)] x\n* OK [PERMANENTFLAGS (\\Draft)] x\n", "\\Draft",
+         "\\Seen"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        ImapMailbox mailbox = {0};
+        g_auto(GStrv) kept = g_strsplit(cases[i].kept, " ", -1);
+        g_auto(GStrv) not_kept = g_strsplit(cases[i].not_kept, " ", -1);
+        with_responses(cases[i].response, take, &mailbox);
+        for (size_t k = 0; kept[k]; k++)
+            assert_true(imap_mailbox_keeps(&mailbox, kept[k]));
+        for (size_t k = 0; not_kept[k]; k++)
+            assert_false(imap_mailbox_keeps(&mailbox, not_kept[k]));
+        imap_mailbox_clear(&mailbox);
+    }
+}
+
 static void test_closed(void **state)
 {
     ImapMailbox mailbox = {.name = g_strdup("Work")};
 
     (void)state;
-    with_responses("* 12 EXISTS\n* OK [UIDVALIDITY 5] x\n* OK [HIGHESTMODSEQ 9] x\n"
+    with_responses("* 12 EXISTS\n* OK [PERMANENTFLAGS ()] x\n* OK [UIDVALIDITY 5] x\n* OK "
+                   "[HIGHESTMODSEQ 9] x\n"
                    "* OK [CLOSED] the old one\n* OK [UIDVALIDITY 6] x\n",
                    take, &mailbox);
     assert_string_equal(mailbox.name, "Work");
@@ -74,6 +106,7 @@ static void test_closed(void **state)
     assert_int_equal(mailbox.exists, 0);
     assert_true(mailbox.modseq == 0);
     assert_false(mailbox.changed);
+    assert_null(mailbox.permanent);
     imap_mailbox_clear(&mailbox);
 }
 
@@ -159,9 +192,13 @@ static void test_endless_uid_set(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_selection),       cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_closed),          cmocka_unit_test(test_says_nothing_of_a_mailbox),
-        cmocka_unit_test(test_uid_sets),        cmocka_unit_test(test_no_uid_sets),
+        cmocka_unit_test(test_permanent_flags),
+        cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_says_nothing_of_a_mailbox),
+        cmocka_unit_test(test_uid_sets),
+        cmocka_unit_test(test_no_uid_sets),
         cmocka_unit_test(test_endless_uid_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,7 @@ static void test_codes(void **state)
         {"A1 NO [UNAVAILABLE] no\n", EAGAIN},
         {"A1 NO [LIMIT] no\n", EAGAIN},
         {"A1 BAD [LIMIT] no\n", EAGAIN},
+        {"A1 NO [CANNOT] no\n", EINVAL},
         {"A1 NO [SERVERBUG] no\n", EREMOTEIO},
         {"A1 NO [READ-ONLY] no\n", EROFS},
         {"A1 NO [X-OTHER] no\n", EREMOTEIO},
@@ -60,6 +61,34 @@ static void test_codes(void **state)
     }
     assert_null(outcome("A1 OK [NOPERM] fine\n"));
     assert_null(outcome("A1 OK\n"));
+}
+
+static void take_refusal(gpointer data, const ImapResponse *response)
+{
+    *(GError **)data = imap_refusal(response, "removing from INBOX");
+}
+
+/* A change that is refused without a reason is one that is not allowed. */
+static void test_refusals(void **state)
+{
+    static const struct {
+        const char *line;
+        int code;
+    } cases[] = {
+        {"A1 NO no\n", EACCES},
+        {"A1 NO [OVERQUOTA] no\n", EDQUOT},
+        {"A1 NO [READ-ONLY] no\n", EROFS},
+        {"A1 NO [SERVERBUG] no\n", EREMOTEIO},
+        {"A1 BAD no\n", EPROTO},
+        {"A1 NO [X-OTHER] no\n", EREMOTEIO},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        with_responses(cases[i].line, take_refusal, &error);
+        assert_int_equal(error->code, cases[i].code);
+    }
 }
 
 static void test_messages(void **state)
@@ -112,9 +141,8 @@ static void test_has_code(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_quoted_text_has_an_end),
+        cmocka_unit_test(test_codes),    cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_messages), cmocka_unit_test(test_quoted_text_has_an_end),
         cmocka_unit_test(test_has_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,63 @@
+/*
+ * imap_change_scenes.h: what the scenes of changes have in common: INBOX with UIDVALIDITY 7, and
+ * servers that can much or little.
+ */
+#pragma once
+
+#include "imap_scene.h"
+
+/* --- operations ------------------------------------------------------------------------------ */
+
+static const uint32_t uids_three[] = {5, 6, 9};
+
+static inline void act_marked(gpointer data, uint32_t uid)
+{
+    act_tell(data, "marked %u", uid);
+}
+
+static inline MailRemove in_inbox(const uint32_t *uids, size_t n)
+{
+    return (MailRemove){.folder = "INBOX", .uidvalidity = 7, .uids = uids, .n_uids = n};
+}
+
+static inline Act *act_remove_from(Bed *bed, MailRemove remove)
+{
+    Act *act = act_new(bed);
+
+    act->op = mail_store_remove(bed->store, &remove, act_removed, act_done, act);
+    return act;
+}
+
+static inline Act *act_mark(Bed *bed, MailRemove remove)
+{
+    Act *act = act_new(bed);
+
+    act->op = mail_store_mark(bed->store, &remove, act_marked, act_done, act);
+    return act;
+}
+
+static inline Act *act_expunge(Bed *bed, MailRemove remove)
+{
+    Act *act = act_new(bed);
+
+    act->op = mail_store_expunge(bed->store, &remove, act_removed, act_done, act);
+    return act;
+}
+
+/* --- what servers say ------------------------------------------------------------------------ */
+
+/* One of 2002, and one of today. */
+#define OLD PREAUTH("IMAP4rev1")
+#define NEW PREAUTH("IMAP4rev1 UIDPLUS MOVE LITERAL+ ESEARCH UNSELECT")
+
+#define SELECT(tag, folder) "C: " tag " SELECT " folder "\n"
+#define SELECTED_AS(tag, uidvalidity, code)                                                  \
+    "S: * FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\n"                           \
+    "S: * OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] limited\n" \
+    "S: * 12 EXISTS\nS: * 0 RECENT\nS: * OK [UIDVALIDITY " uidvalidity "] valid\n"           \
+    "S: * OK [UIDNEXT 20] next\n"                                                            \
+    "S: " tag " OK [" code "] done\n"
+#define SELECTED(tag) SELECTED_AS(tag, "7", "READ-WRITE")
+/* INBOX, on a connection that was not used before. */
+#define OPENED SELECT("A1", "INBOX") SELECTED("A1")
+#define OK(tag) "S: " tag " OK done\n"

@@ -1,0 +1,173 @@
+/* Expunging what was marked before: never what somebody else has marked. */
+#include "imap_change_scenes.h"
+
+static void play_three(Bed *bed)
+{
+    act_expunge(bed, in_inbox(uids_three, 3));
+}
+
+static void test_by_uid(void **state)
+{
+    (void)state;
+    static const Scene all = {
+        .scripts = {{NEW, OPENED,
+                     "C: A2 UID EXPUNGE 5:6,9\nC: A3 UID SEARCH RETURN (ALL) UID 5:6,9\n",
+                     "S: * 2 EXPUNGE\nS: * 2 EXPUNGE\nS: * 3 EXPUNGE\n" OK("A2"),
+                     "S: * ESEARCH (TAG \"A3\") UID\n" OK("A3")}},
+        .play = play_three,
+        .told = {{"removed 5\nremoved 6\nremoved 9\nok\n"}},
+        .writable = true,
+    };
+    /* Somebody has taken the mark off one of them. */
+    static const Scene unmarked = {
+        .scripts = {{NEW, OPENED,
+                     "C: A2 UID EXPUNGE 5:6,9\nC: A3 UID SEARCH RETURN (ALL) UID 5:6,9\n", OK("A2"),
+                     "S: * ESEARCH (TAG \"A3\") UID ALL 6\n" OK("A3")}},
+        .play = play_three,
+        .told = {{"removed 5\nremoved 9\nok\n"}},
+        .writable = true,
+    };
+    static const Scene refused = {
+        .scripts = {{NEW, OPENED,
+                     "C: A2 UID EXPUNGE 5:6,9\nC: A3 UID SEARCH RETURN (ALL) UID 5:6,9\n",
+                     "S: A2 NO [NOPERM] no\n", "S: * ESEARCH (TAG \"A3\") UID ALL 5:6\n" OK("A3")}},
+        .play = play_three,
+        .told = {{"removed 9\nerror EACCES\n"}},
+        .writable = true,
+    };
+    scene_run(&all);
+    scene_run(&unmarked);
+    scene_run(&refused);
+}
+
+#define SEARCH "C: A2 UID SEARCH DELETED\n"
+#define LOOK "C: A4 UID SEARCH UID 5:6,9\n"
+
+static void test_all_that_are_marked(void **state)
+{
+    (void)state;
+    static const Scene all = {
+        .scripts = {{OLD, OPENED, SEARCH "S: * SEARCH 9 5 6\n" OK("A2"),
+                     "C: A3 EXPUNGE\nS: * 2 EXPUNGE\nS: * 2 EXPUNGE\nS: * 3 EXPUNGE\n" OK("A3"),
+                     LOOK "S: * SEARCH\n" OK("A4")}},
+        .play = play_three,
+        .told = {{"removed 5\nremoved 6\nremoved 9\nok\n"}},
+        .writable = true,
+    };
+    static const Scene one_is_not = {
+        .scripts = {{OLD, OPENED, SEARCH "S: * SEARCH 5\nS: * SEARCH 9\n" OK("A2"),
+                     "C: A3 EXPUNGE\nS: * 2 EXPUNGE\nS: * 3 EXPUNGE\n" OK("A3"),
+                     LOOK "S: * SEARCH 6\n" OK("A4")}},
+        .play = play_three,
+        .told = {{"removed 5\nremoved 9\nok\n"}},
+        .writable = true,
+    };
+    /* Nothing to expunge: nothing is, lest one be marked just now. */
+    static const Scene none = {
+        .scripts = {{OLD, OPENED, SEARCH "S: * SEARCH\n" OK("A2"),
+                     "C: A3 UID SEARCH UID 5:6,9\nS: * SEARCH 6\n" OK("A3")}},
+        .play = play_three,
+        .told = {{"removed 5\nremoved 9\nok\n"}},
+        .writable = true,
+    };
+    static const Scene refused = {
+        .scripts = {{OLD, OPENED, SEARCH "S: * SEARCH 5\n" OK("A2"),
+                     "C: A3 EXPUNGE\nS: A3 NO no\n"}},
+        .play = play_three,
+        .told = {{"error EACCES\n"}},
+        .writable = true,
+    };
+    scene_run(&all);
+    scene_run(&one_is_not);
+    scene_run(&none);
+    scene_run(&refused);
+}
+
+static void test_others_are_marked(void **state)
+{
+    static const char *const answers[] = {
+        "S: * SEARCH 5 6 7 9\nS: A2 OK done\n",
+        "S: * SEARCH 4\nS: A2 OK done\n",
+        "S: * SEARCH 5 6 9 4294967295\nS: A2 OK done\n",
+        "S: * ESEARCH (TAG \"A2\") UID ALL 5:4294967295\nS: A2 OK done\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(answers); i++) {
+        const Scene scene = {
+            .scripts = {{OLD, OPENED, SEARCH, answers[i]}},
+            .play = play_three,
+            .told = {{"error EBUSY\n"}},
+            .says = "would be removed too",
+            .writable = true,
+        };
+        scene_run(&scene);
+    }
+}
+
+/* What is not known to be ours is not expunged. */
+static void test_no_answer(void **state)
+{
+    static const struct {
+        const char *answer, *told;
+    } cases[] = {
+        {"S: A2 OK done\n", "error EPROTO\n"},
+        {"S: * SEARCH 5 0\nS: A2 OK done\n", "error EPROTO\n"},
+        {"S: A2 NO no\n", "error EACCES\n"},
+        {"S: A2 BAD no\n", "error EPROTO\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const Scene scene = {
+            .scripts = {{OLD, OPENED, SEARCH, cases[i].answer}},
+            .play = play_three,
+            .told = {{cases[i].told}},
+            .writable = true,
+        };
+        scene_run(&scene);
+    }
+}
+
+static void play_meanwhile(Bed *bed)
+{
+    static const MailRange text[] = {{MAIL_SECTION_TEXT, 0, 0}};
+    static const uint32_t uid = 6;
+
+    act_expunge(bed, in_inbox(uids_three, 3));
+    if (!bed_run_to_wait(bed))
+        return;
+    act_fetch(bed, &(MailFetch){"Work", 70, &uid, 1, text, 1, 1000, false});
+    bed_settle(bed);
+    script_go_on(&bed->server);
+}
+
+/* EXPUNGE in another folder would be a calamity. */
+static void test_other_folder_meanwhile(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{OLD, OPENED, SEARCH, "W:\nS: * SEARCH 5\n" OK("A2"),
+                     "C: A3 EXAMINE Work\nC: A4 UID FETCH 6 (BODY.PEEK[TEXT])\n",
+                     SELECT("A5", "INBOX"), SELECTED_AS("A3", "70", "READ-ONLY"),
+                     "S: * 2 FETCH (UID 6 BODY[TEXT] \"six\")\n" OK("A4"), SELECTED("A5"),
+                     "C: A6 UID SEARCH DELETED\nS: * SEARCH 7\n" OK("A6")}},
+        .play = play_meanwhile,
+        .told = {{"error EBUSY\n"}, {"fetch 6 TEXT six\nok\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_uid),
+        cmocka_unit_test(test_all_that_are_marked),
+        cmocka_unit_test(test_others_are_marked),
+        cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_other_folder_meanwhile),
+    };
+    return cmocka_run_group_tests(tests, NULL, scene_clean);
+}
