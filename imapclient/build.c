@@ -24,6 +24,8 @@ typedef struct {
     GBytes *bytes;  /* from then on */
     GString *log;
     bool secret;
+    bool waits;         /* for the server, behind it */
+    ImapSource *source; /* instead of a buffer */
 } Piece;
 
 /* pieces has at least one Piece; what is appended goes to the last. */
@@ -64,6 +66,7 @@ static void piece_free(gpointer data)
     Piece *piece = data;
     g_clear_pointer(&piece->buffer, buffer_free);
     g_clear_pointer(&piece->bytes, g_bytes_unref);
+    imap_source_unref(piece->source);
     g_string_free(piece->log, TRUE);
     g_free(piece);
 }
@@ -173,11 +176,16 @@ static void append_quoted(ImapCommand *command, const char *string, bool secret)
         log_secret(command);
 }
 
+/* Whether the literal has to be asked for by the server. */
+static bool must_wait(ImapLiteralMode mode, uint64_t length)
+{
+    return mode == IMAP_LITERAL_SYNC || (mode == IMAP_LITERAL_MINUS && length > MAX_LITERAL_MINUS);
+}
+
 static void append_literal(ImapCommand *command, const char *string, size_t length,
                            ImapLiteralMode mode, bool secret)
 {
-    bool wait = mode == IMAP_LITERAL_SYNC ||
-                (mode == IMAP_LITERAL_MINUS && length > MAX_LITERAL_MINUS);
+    bool wait = must_wait(mode, length);
     g_autofree char *size = g_strdup_printf("{%zu%s}", length, wait ? "" : "+");
 
     append_silently(command, size, strlen(size));
@@ -186,8 +194,10 @@ static void append_literal(ImapCommand *command, const char *string, size_t leng
         g_string_append(last_piece(command)->log, wait ? "{?}" : "{?+} ");
     else
         g_string_append_printf(last_piece(command)->log, wait ? "%s" : "%s ", size);
-    if (wait)
+    if (wait) {
+        last_piece(command)->waits = true;
         add_piece(command);
+    }
     append_content(command, string, length, secret);
     if (secret)
         log_secret(command);
@@ -310,6 +320,44 @@ void imap_command_uids(ImapCommand *command, const uint32_t *uids, size_t n)
         i = range_text(uids, i, n, text, sizeof text);
         append_text(command, text);
     }
+}
+
+void imap_command_date(ImapCommand *command, int64_t seconds)
+{
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    g_autoptr(GDateTime) date = g_date_time_new_from_unix_utc(seconds);
+
+    if (date && g_date_time_get_year(date) >= 1000)
+        imap_command_rawf(
+            command, "\"%02d-%s-%04d %02d:%02d:%02d +0000\"", g_date_time_get_day_of_month(date),
+            months[g_date_time_get_month(date) - 1], g_date_time_get_year(date),
+            g_date_time_get_hour(date), g_date_time_get_minute(date), g_date_time_get_second(date));
+}
+
+void imap_command_source(ImapCommand *command, ImapSource *source, ImapLiteralMode mode)
+{
+    uint64_t size = imap_source_size(source);
+    bool wait = must_wait(mode, size);
+    Piece *piece;
+
+    imap_command_rawf(command, "{%" G_GUINT64_FORMAT "%s}", (guint64)size, wait ? "" : "+");
+    append_silently(command, "\r\n", 2);
+    last_piece(command)->waits = wait;
+    piece = add_piece(command);
+    g_clear_pointer(&piece->buffer, buffer_free);
+    piece->source = imap_source_ref(source);
+    add_piece(command);
+}
+
+bool imap_command_waits(const ImapCommand *command, size_t i)
+{
+    return ((Piece *)g_ptr_array_index(command->pieces, i))->waits;
+}
+
+ImapSource *imap_command_source_at(const ImapCommand *command, size_t i)
+{
+    return ((Piece *)g_ptr_array_index(command->pieces, i))->source;
 }
 
 size_t imap_command_pieces(const ImapCommand *command)

@@ -2,11 +2,12 @@
  * build.h: commands as bytes: quoting, literals, sequence sets (RFC 9051 section 9, RFC 7888).
  *
  * A command is a sequence of pieces; where a synchronizing literal is needed the sender stops
- * after a piece until the server's "+". Sans-I/O, engine thread.
+ * after a piece until the server's "+". A piece may be the content of a source. Sans-I/O, engine
+ * thread.
  */
 #pragma once
 
-#include "../cache/mail.h"
+#include "source.h"
 
 typedef enum {
     IMAP_LITERAL_SYNC,  /* {n}: wait for "+" */
@@ -41,12 +42,20 @@ size_t imap_command_fitting(const uint32_t *uids, size_t n, size_t bytes);
 /* Appends a space and a sequence set: "1:3,7", from ascending UIDs. Nothing where n is 0. */
 void imap_command_uids(ImapCommand *command, const uint32_t *uids, size_t n);
 
+/* Appends a space and a date-time, in UTC; nothing where its year has not four digits. */
+void imap_command_date(ImapCommand *command, int64_t seconds);
+/* Appends a space and a literal with all that the source (referenced) has. */
+void imap_command_source(ImapCommand *command, ImapSource *source, ImapLiteralMode mode);
+
 /*
- * The pieces, in order, once the command is complete: nothing is appended any more. Behind each
- * piece but the last the sender waits for a continuation; such a piece ends with the CRLF of its
- * literal. The caller unrefs the piece; its memory is wiped with the last reference. *secret:
+ * The pieces, in order, once the command is complete: nothing is appended any more. Where
+ * imap_command_waits, the sender waits for a continuation behind the piece, which ends with the
+ * CRLF of its literal. A piece that is a source (else NULL; it is the command's) is sent as it is;
+ * of others the caller unrefs the piece; its memory is wiped with the last reference. *secret:
  * whether it holds a secret. *log (not NULL): the piece as a log may show it, in printable ASCII;
  * it is the command's. Both may be NULL.
  */
+bool imap_command_waits(const ImapCommand *command, size_t i);
+ImapSource *imap_command_source_at(const ImapCommand *command, size_t i);
 size_t imap_command_pieces(const ImapCommand *command);
 GBytes *imap_command_piece(const ImapCommand *command, size_t i, bool *secret, const char **log);

@@ -10,6 +10,7 @@ enum {
     DEPTH = 64,                /* how many commands may be unanswered at once */
     FAREWELL = G_USEC_PER_SEC, /* how long a server that said BYE may stay silent */
     MAX_PASSED = 1 << 30,      /* bytes of a literal that nobody wants: a longer one is a lie */
+    SOURCE_PIECE = 32 << 10,   /* bytes read from a source at once */
 };
 
 typedef struct {
@@ -18,14 +19,17 @@ typedef struct {
     const ImapRequestEvents *events; /* NULL: cancelled */
     gpointer data, owner;
     char tag[16];
-    size_t sent; /* pieces of the command */
+    size_t sent;   /* pieces of the command */
+    bool answered; /* though its literal has not been sent to its end */
 } Request;
 
 /*
  * A request is in exactly one of `waiting` and `in_flight`. in_flight is in the order of sending.
  * Where `literal` is set, it is the last in flight, some of its pieces are unsent, and nothing
- * else is sent. Once `failure` is set nothing is sent and all requests are about to be completed
- * with it by the source `failing`; once `closed`, there are none.
+ * else is sent: while `feeding` the next of them is a source, whose bytes are being sent; else the
+ * server has to ask for it. A request that is answered while it is fed is `literal` alone. Once
+ * `failure` is set nothing is sent and all requests are about to be completed with it by the source
+ * `failing`; once `closed`, there are none.
  */
 struct ImapConn {
     const ImapConnEvents *events;
@@ -37,6 +41,7 @@ struct ImapConn {
     ImapParser *parser;
     GQueue waiting, in_flight;
     Request *literal;
+    bool feeding;
     unsigned last_tag;
     bool greeted;
     bool upgrading;   /* STARTTLS was agreed to */
@@ -58,6 +63,17 @@ static void request_free(Request *request)
 }
 
 static void pump(ImapConn *conn);
+static void send_pieces(ImapConn *conn, Request *request);
+
+/* The literal is sent, or never will be. */
+static void forget_literal(ImapConn *conn)
+{
+    Request *request = g_steal_pointer(&conn->literal);
+
+    conn->feeding = false;
+    if (request && request->answered)
+        request_free(request);
+}
 
 /* --- failing ------------------------------------------------------------------------------- */
 
@@ -78,7 +94,7 @@ static gboolean fail_now(gpointer data)
 
     g_clear_pointer(&conn->failing, g_source_unref);
     g_clear_pointer(&conn->stream, stream_free);
-    conn->literal = NULL;
+    forget_literal(conn);
     complete_all(conn, &conn->in_flight);
     complete_all(conn, &conn->waiting);
     if (!conn->closed) {
@@ -124,7 +140,8 @@ static void fail_farewell(ImapConn *conn)
 static gboolean watch_tick(gpointer data)
 {
     ImapConn *conn = data;
-    bool expecting = !conn->greeted || conn->farewell || !g_queue_is_empty(&conn->in_flight);
+    bool expecting = !conn->greeted || conn->farewell || conn->literal ||
+                     !g_queue_is_empty(&conn->in_flight);
     gint64 silent = g_get_monotonic_time() - conn->heard;
 
     if (!expecting || conn->failure) {
@@ -168,7 +185,6 @@ static void write_line(ImapConn *conn, const char *start, GBytes *piece, bool la
         stream_write(conn->stream, "\r\n", 2);
 }
 
-/* Sends the request's pieces up to the next one that the server has to ask for. */
 static void send_piece(ImapConn *conn, Request *request)
 {
     size_t n = imap_command_pieces(request->command);
@@ -186,7 +202,65 @@ static void send_piece(ImapConn *conn, Request *request)
     }
     request->sent++;
     write_line(conn, start, piece, request->sent == n, secret);
-    conn->literal = request->sent < n ? request : NULL;
+}
+
+/* Writes what the stream has room for; true where that is all there is. */
+static bool feed(ImapConn *conn, ImapSource *source)
+{
+    uint8_t bytes[SOURCE_PIECE];
+    gssize n;
+
+    while (stream_queued(conn->stream) < STREAM_LOW) {
+        n = imap_source_read(source, bytes, sizeof bytes);
+        if (n == 0)
+            return true;
+        if (n < 0) {
+            fail_text(conn, ENOTCONN, imap_source_error(source)->message);
+            return false;
+        }
+        stream_write(conn->stream, bytes, (size_t)n);
+    }
+    return false;
+}
+
+/* The stream has room again. A server that takes what is sent is not silent. */
+static void on_hungry(gpointer data)
+{
+    ImapConn *conn = data;
+
+    conn->heard = g_get_monotonic_time();
+    if (!conn->failure && conn->feeding) {
+        send_pieces(conn, conn->literal);
+        pump(conn);
+    }
+}
+
+/* Sends the request's pieces up to the next one that the server has to ask for, or as much of a
+ * source as the stream has room for. */
+static void send_pieces(ImapConn *conn, Request *request)
+{
+    size_t n = imap_command_pieces(request->command);
+
+    conn->literal = request;
+    while (request->sent < n) {
+        ImapSource *source = imap_command_source_at(request->command, request->sent);
+        if (source) {
+            if (conn->trace && !conn->feeding)
+                imap_trace_sent(conn->number, "<a message that is not shown>");
+            conn->feeding = true;
+            stream_feed(conn->stream, on_hungry);
+            if (!feed(conn, source))
+                return;
+            stream_feed(conn->stream, NULL);
+            conn->feeding = false;
+            request->sent++;
+        } else {
+            send_piece(conn, request);
+            if (request->sent < n && imap_command_waits(request->command, request->sent - 1))
+                return;
+        }
+    }
+    forget_literal(conn);
 }
 
 static bool may_send(ImapConn *conn, const Request *next)
@@ -212,7 +286,7 @@ static void pump(ImapConn *conn)
         g_snprintf(request->tag, sizeof request->tag, "A%u", ++conn->last_tag);
         g_queue_push_tail(&conn->in_flight, request);
         expect_answer(conn);
-        send_piece(conn, request);
+        send_pieces(conn, request);
     }
 }
 
@@ -283,7 +357,8 @@ static void take_continuation(ImapConn *conn, const ImapResponse *response)
     if (!conn->greeted) {
         fail_text(conn, EPROTO, "this is no IMAP server: it does not begin with a greeting");
     } else if (conn->literal) {
-        send_piece(conn, conn->literal);
+        if (!conn->feeding)
+            send_pieces(conn, conn->literal);
         pump(conn);
     } else if (request && request->events && request->events->continuation) {
         request->events->continuation(request->data, response->text);
@@ -308,7 +383,9 @@ static void take_tagged(ImapConn *conn, const ImapResponse *response)
     }
     Request *request = link->data;
     g_queue_delete_link(&conn->in_flight, link);
-    if (conn->literal == request)
+    /* What was announced has to follow all the same. */
+    request->answered = conn->literal == request && conn->feeding;
+    if (conn->literal == request && !conn->feeding)
         conn->literal = NULL;
     if ((request->flags & IMAP_REQUEST_STARTTLS) && strcmp(response->name, "OK") == 0)
         conn->upgrading = true;
@@ -316,7 +393,9 @@ static void take_tagged(ImapConn *conn, const ImapResponse *response)
         conn->compressing = true;
     if (request->events)
         request->events->done(request->data, response, NULL);
-    request_free(request);
+    request->events = NULL;
+    if (!request->answered)
+        request_free(request);
 }
 
 static void take_untagged(ImapConn *conn, const ImapResponse *response)
@@ -496,6 +575,7 @@ void imap_conn_free(ImapConn *conn)
     if (conn->watch)
         g_source_destroy(conn->watch);
     g_clear_pointer(&conn->watch, g_source_unref);
+    forget_literal(conn);
     g_queue_clear_full(&conn->in_flight, (GDestroyNotify)request_free);
     g_queue_clear_full(&conn->waiting, (GDestroyNotify)request_free);
     stream_free(conn->stream);

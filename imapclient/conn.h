@@ -6,7 +6,9 @@
  * a callback must not free the connection (the owner does so later, from the loop).
  *
  * Three queues: requests wait, are in flight, or were cancelled while in flight (these keep their
- * place, but nobody is told). Depth is capped, so that what waits can still be taken back.
+ * place, but nobody is told). Depth is capped, so that what waits can still be taken back. A
+ * literal that comes from a source is read as fast as it leaves; where it can't be read to its end,
+ * the connection is given up (ENOTCONN), since the server waits for all that was announced.
  */
 #pragma once
 

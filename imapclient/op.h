@@ -61,4 +61,7 @@ MailOp *imap_mark_new(const MailRemove *request, MailRemovedSink marked, MailDon
                       gpointer data);
 MailOp *imap_expunge_new(const MailRemove *request, MailRemovedSink removed, MailDone done,
                          gpointer data);
+MailOp *imap_append_new(const MailAppend *request, const MailAppendSink *sink, MailDone done,
+                        gpointer data);
+MailOp *imap_find_new(const MailFind *request, MailFoundSink found, MailDone done, gpointer data);
 MailOp *imap_fetch_new(const MailFetch *request, MailFetchSink sink, MailDone done, gpointer data);

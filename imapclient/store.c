@@ -86,9 +86,23 @@ static MailOp *store_expunge(MailStore *store, const MailRemove *remove, MailRem
     return submit_change(store, imap_expunge_new(remove, removed, done, data));
 }
 
+static MailOp *store_append(MailStore *store, const MailAppend *append, const MailAppendSink *sink,
+                            MailDone done, gpointer data)
+{
+    return submit_change(store, imap_append_new(append, sink, done, data));
+}
+
+static MailOp *store_find(MailStore *store, const MailFind *find, MailFoundSink found,
+                          MailDone done, gpointer data)
+{
+    return submit_change(store, imap_find_new(find, found, done, data));
+}
+
 static const MailChangeClass change_class = {
     .mark = store_mark,
     .expunge = store_expunge,
+    .append = store_append,
+    .find = store_find,
 };
 
 /* --- the store ---------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ struct Stream {
     TransportResult write_blocked;
     GError *write_error; /* sending failed; reported once what is left to read has been read */
 
+    void (*feed)(gpointer data);
     bool paused;
     Deflate *deflate;
     SendQueue plain;
@@ -288,6 +289,8 @@ static void transfer(Stream *stream)
     if (stream->write_error && !stream->paused && stream->read_blocked != TRANSPORT_OK) {
         g_autoptr(GError) error = g_steal_pointer(&stream->write_error);
         fail(stream, error);
+    } else if (stream->feed && !stream->write_error && stream_queued(stream) < STREAM_LOW) {
+        stream->feed(stream->data);
     }
 }
 
@@ -484,6 +487,11 @@ void stream_write_secret(Stream *stream, const void *bytes, size_t length)
 size_t stream_queued(const Stream *stream)
 {
     return send_queue_length(&stream->plain) + send_queue_length(&stream->queue);
+}
+
+void stream_feed(Stream *stream, void (*feed)(gpointer data))
+{
+    stream->feed = feed;
 }
 
 void stream_pause(Stream *stream, bool pause)

@@ -69,6 +69,13 @@ void stream_write_secret(Stream *stream, const void *bytes, size_t length);
 /* Bytes queued and not yet taken by the kernel, partly uncompressed. */
 size_t stream_queued(const Stream *stream);
 
+/*
+ * feed (NULL: nobody any more) is called from the main loop whenever bytes have left and fewer than
+ * STREAM_LOW are queued: whoever has much to send keeps writing until more are.
+ */
+enum { STREAM_LOW = 128 << 10 };
+void stream_feed(Stream *stream, void (*feed)(gpointer data));
+
 /* Stops and restarts the calls of `received`, so that memory stays bounded. */
 void stream_pause(Stream *stream, bool pause);
 

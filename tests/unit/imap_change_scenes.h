@@ -44,6 +44,39 @@ static inline Act *act_expunge(Bed *bed, MailRemove remove)
     return act;
 }
 
+static inline void act_appended(gpointer data, uint32_t uidvalidity, uint32_t uid)
+{
+    act_tell(data, "appended %u %u", uidvalidity, uid);
+}
+
+static inline void act_unsure_append(gpointer data)
+{
+    act_tell(data, "unsure");
+}
+
+static const MailAppendSink act_append_sink = {act_appended, act_unsure_append};
+
+static inline Act *act_append(Bed *bed, MailAppend append)
+{
+    Act *act = act_new(bed);
+
+    act->op = mail_store_append(bed->store, &append, &act_append_sink, act_done, act);
+    return act;
+}
+
+static inline void act_found(gpointer data, uint32_t uidvalidity, uint32_t uid, uint64_t size)
+{
+    act_tell(data, "found %u %u size %" G_GUINT64_FORMAT, uidvalidity, uid, (guint64)size);
+}
+
+static inline Act *act_find(Bed *bed, MailFind find)
+{
+    Act *act = act_new(bed);
+
+    act->op = mail_store_find(bed->store, &find, act_found, act_done, act);
+    return act;
+}
+
 /* --- what servers say ------------------------------------------------------------------------ */
 
 /* One of 2002, and one of today. */

@@ -392,6 +392,70 @@ static void test_much_data_under_tls(void **state)
     identity_clear(&identity);
 }
 
+/* --- Much that is fed as it leaves --- */
+
+enum { FED = 24 << 20 }; /* more than kernels buffer */
+
+static struct {
+    Client *client;
+    size_t sent;
+    size_t most; /* queued */
+} feeding;
+
+static void feed_numbered(gpointer data)
+{
+    uint8_t bytes[4096];
+    Stream *stream = feeding.client->stream;
+
+    assert_ptr_equal(data, feeding.client);
+    assert_true(stream_queued(stream) < STREAM_LOW);
+    while (feeding.sent < FED && stream_queued(stream) < STREAM_LOW) {
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = byte_at(feeding.sent++);
+        stream_write(stream, bytes, sizeof bytes);
+    }
+    feeding.most = MAX(feeding.most, stream_queued(stream));
+    if (feeding.sent == FED)
+        stream_feed(stream, NULL);
+}
+
+/* Takes nothing before the test lets it. */
+static void script_late_reader(Server *server, int fd)
+{
+    static uint8_t bytes[65536];
+    ssize_t n;
+
+    send_text(fd, "ready");
+    wait_for_test(server);
+    while ((n = recv(fd, bytes, sizeof bytes, 0)) > 0)
+        g_byte_array_append(server->got, bytes, (guint)n);
+}
+
+/* What the other side does not take stays with whoever has it. */
+static void test_feed(void **state)
+{
+    Server server = {0};
+    Client client = {0};
+
+    (void)state;
+    server_begin(&server, script_late_reader, NULL);
+    client_begin(&client, "127.0.0.1", server.port, 30);
+    RUN_UNTIL(client.received->len == 5);
+    feeding.client = &client;
+    feeding.sent = feeding.most = 0;
+    stream_feed(client.stream, feed_numbered);
+    feed_numbered(&client);
+    run_until_idle();
+    assert_true(feeding.sent < FED);
+    server_go_on(&server);
+    RUN_UNTIL(feeding.sent == FED && stream_queued(client.stream) == 0);
+    assert_in_range(feeding.most, 1, STREAM_LOW + 4096);
+    client_end(&client);
+    server_end(&server);
+    assert_numbered(server.got, FED);
+    server_clear(&server);
+}
+
 /* --- The owner frees the stream in a callback --- */
 
 static void check_free_in_callback(Script script, const Identity *identity, Client *client)
@@ -482,6 +546,7 @@ int main(void)
         cmocka_unit_test(test_starttls_with_a_queue),
         cmocka_unit_test(test_much_data_in_clear),
         cmocka_unit_test(test_much_data_under_tls),
+        cmocka_unit_test(test_feed),
         cmocka_unit_test(test_free_in_callbacks),
         cmocka_unit_test(test_free_in_a_flood),
         cmocka_unit_test(test_free_at_any_time),
