@@ -102,9 +102,10 @@ static CatalogFolder copy_folder(const Folder *folder)
     return copy;
 }
 
-static CatalogMessage copy_message(const Row *row)
+static CatalogMessage copy_message(const Catalog *catalog, const Row *row)
 {
     return (CatalogMessage){.uid = row->uid,
+                            .deleted = flagsets_deleted(catalog->flag_sets, row->flag_set),
                             .header_length = row->header_length,
                             .size = row->size,
                             .date = row->date,
@@ -154,7 +155,7 @@ bool catalog_message(Catalog *catalog, uint32_t folder, uint32_t uid, CatalogMes
     const Folder *found = find(catalog, folder);
     const Row *row = found ? rows_find(&found->rows, uid) : NULL;
     if (row)
-        *copy = copy_message(row);
+        *copy = copy_message(catalog, row);
     return row != NULL;
 }
 
@@ -168,7 +169,7 @@ size_t catalog_messages_after(Catalog *catalog, uint32_t folder, uint32_t after,
     RowsCursor cursor = rows_after(&found->rows, after);
     size_t copied = 0;
     for (const Row *row; copied < n && (row = rows_next(&found->rows, &cursor));)
-        copies[copied++] = copy_message(row);
+        copies[copied++] = copy_message(catalog, row);
     return copied;
 }
 
@@ -178,7 +179,7 @@ bool catalog_last_message(Catalog *catalog, uint32_t folder, CatalogMessage *cop
     const Folder *found = find(catalog, folder);
     const Row *row = found ? rows_last(&found->rows) : NULL;
     if (row)
-        *copy = copy_message(row);
+        *copy = copy_message(catalog, row);
     return row != NULL;
 }
 
@@ -345,12 +346,12 @@ void catalog_put_messages(Catalog *catalog, uint32_t folder, const MailMessage *
 }
 
 /* Takes what was removed from the rows, with the lock; returns it as the caller wants it. */
-static GArray *remember_gone(Folder *folder, GArray *rows)
+static GArray *remember_gone(const Catalog *catalog, Folder *folder, GArray *rows)
 {
     GArray *messages = g_array_sized_new(FALSE, FALSE, sizeof(CatalogMessage), rows->len);
     for (guint i = 0; i < rows->len; i++) {
         const Row *row = &g_array_index(rows, Row, i);
-        CatalogMessage message = copy_message(row);
+        CatalogMessage message = copy_message(catalog, row);
         g_array_append_val(messages, message);
         folder->bytes -= row->size;
         if (!folder->unsaved)
@@ -370,7 +371,7 @@ GArray *catalog_remove_ranges(Catalog *catalog, uint32_t folder, const MailUidRa
     SCOPED_LOCK(&catalog->lock);
     for (size_t i = 0; i < n; i++)
         rows_remove_range(&found->rows, ranges[i].first, ranges[i].last, rows);
-    return remember_gone(found, rows);
+    return remember_gone(catalog, found, rows);
 }
 
 static int compare_uids(const void *a, const void *b)
@@ -401,7 +402,7 @@ GArray *catalog_keep_only(Catalog *catalog, uint32_t folder, const uint32_t *uid
     g_autofree uint32_t *sorted = sort_uids(uids, n);
     SCOPED_LOCK(&catalog->lock);
     rows_keep_only(&found->rows, sorted ? sorted : uids, n, rows);
-    return remember_gone(found, rows);
+    return remember_gone(catalog, found, rows);
 }
 
 static void count_size(Catalog *catalog, bool right)

@@ -47,6 +47,7 @@ typedef struct {
     int64_t date;           /* seconds since the epoch */
     uint16_t flag_set;      /* see catalog_flags */
     uint16_t proof;         /* CATALOG_ bits */
+    bool deleted;           /* it has the flag \Deleted */
 } CatalogMessage;
 
 /*

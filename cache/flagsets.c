@@ -1,6 +1,5 @@
 #include "flagsets.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@ typedef struct {
     char *text;
     uint64_t hash;
     int64_t stored;
+    bool deleted;
 } FlagSet;
 
 /* Invariant: ids has the text of every set, with its number; sets[0] is "". */
@@ -36,7 +36,10 @@ static uint64_t hash_text(const char *text)
 
 static uint16_t append(FlagSets *sets, const char *text)
 {
-    FlagSet set = {g_strdup(text), hash_text(text), 0};
+    g_auto(GStrv) flags = g_strsplit(text, " ", -1);
+    FlagSet set = {.text = g_strdup(text),
+                   .hash = hash_text(text),
+                   .deleted = g_strv_contains((const char *const *)flags, "\\Deleted")};
     guint id = sets->sets->len;
     g_array_append_val(sets->sets, set);
     g_hash_table_insert(sets->ids, set.text, GUINT_TO_POINTER(id));
@@ -150,6 +153,11 @@ static FlagSet *get(const FlagSets *sets, uint16_t set)
 const char *flagsets_text(const FlagSets *sets, uint16_t set)
 {
     return get(sets, set)->text;
+}
+
+bool flagsets_deleted(const FlagSets *sets, uint16_t set)
+{
+    return set < sets->sets->len && g_array_index(sets->sets, FlagSet, set).deleted;
 }
 
 uint64_t flagsets_hash(const FlagSets *sets, uint16_t set)

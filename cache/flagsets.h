@@ -9,6 +9,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct FlagSets FlagSets;
@@ -20,6 +21,8 @@ void flagsets_free(FlagSets *sets);
 uint16_t flagsets_intern(FlagSets *sets, const char *flags);
 /* "" for a number that was never given. The sets' own. */
 const char *flagsets_text(const FlagSets *sets, uint16_t set);
+/* Whether \\Deleted is among them. */
+bool flagsets_deleted(const FlagSets *sets, uint16_t set);
 /* A hash of the text that stays the same for ever. */
 uint64_t flagsets_hash(const FlagSets *sets, uint16_t set);
 

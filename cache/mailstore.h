@@ -16,7 +16,7 @@ typedef struct MailOp MailOp; /* an operation under way; invalid once its done r
 /* error is NULL for success, and the callee's only until it returns. */
 typedef void (*MailDone)(gpointer data, const GError *error);
 
-/* What the protocol can do at all: the same at any time. */
+/* What the protocol and the server can do at all, known after connect. */
 enum {
     MAIL_STORE_FOLDERS = 1 << 0, /* has more than one folder */
     MAIL_STORE_RANGES = 1 << 1,  /* can fetch a stretch of a section */
@@ -163,7 +163,7 @@ MailOp *mail_store_remove(MailStore *store, const MailRemove *remove, MailRemove
 /* The operation's done and sink are not called any more; what is on the wire is thrown away. */
 void mail_store_cancel(MailStore *store, MailOp *op);
 
-/* MAIL_STORE_ bits. Any thread. */
+/* MAIL_STORE_ bits. */
 unsigned mail_store_features(MailStore *store);
 
 /* False where the server told no quota. Never waits. */

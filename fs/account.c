@@ -27,7 +27,7 @@ static MailStore *imap_account(const Options *options, const Credentials *creden
         .user = credentials->user,
         .password = credentials->password,
         .auth = auth_of(options),
-        .read_only = true,
+        .read_only = options->read_only,
         .connections = options->connections,
         .timeout = options->timeout,
         .compress = compress[options->compress],

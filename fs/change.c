@@ -36,9 +36,9 @@ void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
     } else if (tree_child(mount->tree, folder, name, &node)) {
         fuse_reply_err(req, EISDIR);
     } else if (!filename_message(mount, folder, name, &message) ||
-               removals_hide(mount->removals, folder, message.uid)) {
+               removals_hide(mount->removals, folder, &message)) {
         fuse_reply_err(req, ENOENT);
-    } else if (!(mount->features & MAIL_STORE_REMOVE)) {
+    } else if (!(mount->features & (MAIL_STORE_REMOVE | MAIL_STORE_CHANGES))) {
         fuse_reply_err(req, EPERM);
     } else {
         request = request_new(mount, req, reply_outcome);

@@ -59,7 +59,7 @@ static bool lookup_message(const Mount *mount, uint32_t folder, const char *name
     CatalogMessage message;
 
     if (!filename_message(mount, folder, name, &message) ||
-        removals_hide(mount->removals, folder, message.uid))
+        removals_hide(mount->removals, folder, &message))
         return false;
     attr_message(mount, folder, &message, st);
     return true;
@@ -475,7 +475,7 @@ static bool add_messages(Listing *listing, uint32_t folder, uint32_t after)
             after = messages[i].uid;
             if (!listing->listed && after > listing->horizon)
                 return false;
-            if (removals_hide(listing->mount->removals, folder, after) ||
+            if (removals_hide(listing->mount->removals, folder, &messages[i]) ||
                 !filename_of(listing->mount, folder, &messages[i], name))
                 continue;
             attr_message(listing->mount, folder, &messages[i], &st);

@@ -139,8 +139,7 @@ static void reset_folder(Look *look, uint32_t uidvalidity)
 }
 
 /* What the kernel knows of a message is for ever; but a server may think otherwise. */
-static void tell_difference(const Look *look, const CatalogMessage *before,
-                            const MailMessage *message)
+static void tell_difference(Look *look, const CatalogMessage *before, const MailMessage *message)
 {
     Mount *mount = look->refresher->mount;
     char name[FILENAME_MAX_BYTES];
@@ -148,7 +147,11 @@ static void tell_difference(const Look *look, const CatalogMessage *before,
 
     if (!catalog_message(mount->catalog, look->folder, message->uid, &after))
         return;
-    if (after.date != before->date && filename_of(mount, look->folder, before, name)) {
+    look->changed |= after.deleted != before->deleted;
+    if (after.deleted && !before->deleted && filename_of(mount, look->folder, &after, name)) {
+        notify_deleted(mount->notifier, mount_folder_ino(mount, look->folder),
+                       inode_number(INODE_MESSAGE, look->folder, message->uid), name);
+    } else if (after.date != before->date && filename_of(mount, look->folder, before, name)) {
         notify_entry(mount->notifier, mount_folder_ino(mount, look->folder), name);
     } else if (after.size != before->size) {
         notify_size(mount->notifier, inode_number(INODE_MESSAGE, look->folder, message->uid));

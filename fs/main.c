@@ -70,12 +70,20 @@ static bool wait_for(Mount *mount, EngineTask task, GError **error)
     return false;
 }
 
+static void connected(gpointer data, const GError *error)
+{
+    Wait *wait = data;
+
+    wait->mount->features = mail_store_features(wait->mount->store);
+    wait_done(wait, error);
+}
+
 /* A wrong password shows at once, even where the folders are known without a login. */
 static void first_connect(gpointer data)
 {
     Wait *wait = data;
 
-    mail_store_connect(wait->mount->store, wait_done, wait);
+    mail_store_connect(wait->mount->store, connected, wait);
 }
 
 static void first_list(gpointer data)
@@ -147,7 +155,6 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->url = url_text(&options->url);
     mount->started = time(NULL);
     mount->store = store;
-    mount->features = mail_store_features(store);
     pthread_mutex_init(&mount->quota_lock, NULL);
     open_cache(mount, key);
     mount->tree = tree_new();
@@ -169,7 +176,8 @@ static void mount_end(Mount *mount)
 {
     pusher_stop(mount->pusher);
     notifier_stop(mount->notifier);
-    wait_for(mount, finish_removals, NULL);
+    if (mount->features) /* it was connected */
+        wait_for(mount, finish_removals, NULL);
     wait_for(mount, close_all, NULL);
     wait_for(mount, free_store, NULL);
     engine_stop(mount->engine);
@@ -223,7 +231,8 @@ static void log_fuse(enum fuse_log_level level, const char *format, va_list args
 /* Where nothing at all can be changed, the kernel is to say so. */
 static bool is_read_only(const Mount *mount)
 {
-    return mount->options->read_only || !(mount->features & MAIL_STORE_REMOVE);
+    return mount->options->read_only ||
+           !(mount->features & (MAIL_STORE_REMOVE | MAIL_STORE_CHANGES));
 }
 
 static struct fuse_session *new_session(Mount *mount, GError **error)

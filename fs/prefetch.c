@@ -223,7 +223,7 @@ static bool is_to_be_fetched(Prefetcher *prefetcher, const Sweep *sweep, uint32_
     Mount *mount = prefetcher->mount;
 
     return catalog_message(mount->catalog, sweep->folder, uid, message) &&
-           !(message->proof & CATALOG_WHOLE_BODY) &&
+           !(message->proof & CATALOG_WHOLE_BODY) && !message->deleted &&
            !(gives_whole(prefetcher) && message->size > FETCH_WHOLE_MOST) &&
            !fetch_is_under_way(mount->fetcher, inode_number(INODE_MESSAGE, sweep->folder, uid)) &&
            (uid == sweep->missed || !scan_has(prefetcher->scans, sweep->folder, uid)) &&

@@ -5,6 +5,7 @@
 #include "dircache.h"
 #include "inode.h"
 #include "refresh.h"
+#include "remover.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +29,8 @@ typedef struct {
     bool queued; /* the server is to be told, or is being told */
     bool kept;   /* it is in the journal */
     bool sent;   /* it is part of the operation under way */
-    bool gone;   /* the server has confirmed */
+    bool gone;   /* the server has confirmed; */
+    bool marked; /* but it is there, marked \Deleted */
     GQueue waiting;
 } Removal;
 
@@ -50,7 +52,8 @@ struct Removals {
     GHashTable *hidden;
     gint n_hidden;
     GHashTable *all; /* ino -> Removal */
-    MailOp *op;
+    Remover *remover;
+    bool under_way;
     uint32_t folder; /* the operation's */
     GSource *timer;
     gint64 first; /* when the oldest of those that wait for the timer came; 0: none */
@@ -110,6 +113,7 @@ Removals *removals_new(Mount *mount, Journal *journal)
 
     removals->mount = mount;
     removals->journal = journal;
+    removals->remover = remover_new(mount);
     pthread_mutex_init(&removals->lock, NULL);
     removals->hidden = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     removals->all = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, removal_free);
@@ -139,19 +143,20 @@ void removals_free(Removals *removals)
         return;
     stop(&removals->timer);
     stop(&removals->deadline);
+    remover_free(removals->remover);
     g_hash_table_unref(removals->all);
     g_hash_table_unref(removals->hidden);
     pthread_mutex_destroy(&removals->lock);
     g_free(removals);
 }
 
-bool removals_hide(Removals *removals, uint32_t folder, uint32_t uid)
+bool removals_hide(Removals *removals, uint32_t folder, const CatalogMessage *message)
 {
     uint64_t ino;
 
-    if (!g_atomic_int_get(&removals->n_hidden))
-        return false;
-    ino = inode_number(INODE_MESSAGE, folder, uid);
+    if (message->deleted || !g_atomic_int_get(&removals->n_hidden))
+        return message->deleted;
+    ino = inode_number(INODE_MESSAGE, folder, message->uid);
     SCOPED_LOCK(&removals->lock);
     return g_hash_table_contains(removals->hidden, &ino);
 }
@@ -182,14 +187,32 @@ static void remove_removal(Removals *removals, Removal *removal)
     g_hash_table_remove(removals->all, &removal->ino);
 }
 
+static void mark_deleted(const Mount *mount, const Removal *removal)
+{
+    g_autofree char *before = NULL, *after = NULL;
+    CatalogMessage message;
+
+    if (!catalog_message(mount->catalog, removal->folder, removal->uid, &message))
+        return;
+    before = catalog_flags(mount->catalog, message.flag_set);
+    after = g_strconcat(before, " \\Deleted", NULL);
+    catalog_put_messages(mount->catalog, removal->folder,
+                         &(MailMessage){.uid = removal->uid, .has = MAIL_HAS_FLAGS, .flags = after},
+                         1);
+}
+
 /* The catalog forgets it ahead of its being shown, so that nobody sees it in between. */
 static void confirm(Removals *removals, Removal *removal)
 {
     Mount *mount = removals->mount;
     const MailUidRange range = {removal->uid, removal->uid};
 
-    g_array_unref(catalog_remove_ranges(mount->catalog, removal->folder, &range, 1));
-    content_drop(mount->content, removal->folder, removal->uid);
+    if (removal->marked) {
+        mark_deleted(mount, removal);
+    } else {
+        g_array_unref(catalog_remove_ranges(mount->catalog, removal->folder, &range, 1));
+        content_drop(mount->content, removal->folder, removal->uid);
+    }
     show(removals, removal);
     request_resume_all(&removal->waiting, NULL);
     remove_removal(removals, removal);
@@ -217,20 +240,31 @@ static void refuse(Removals *removals, Removal *removal)
     give_back(removals, removal, error);
 }
 
-static void leave_finish(Removals *removals, const GError *error)
+static void end_finish(gpointer data, const GError *error)
 {
+    Removals *removals = data;
     MailDone done = removals->done;
-    guint left = count_queued(removals);
 
-    if (!done)
-        return;
     removals->done = NULL;
     stop(&removals->deadline);
+    if (done)
+        done(removals->done_data, error);
+}
+
+static void leave_finish(Removals *removals, const GError *error)
+{
+    guint left = count_queued(removals);
+
+    if (!removals->done)
+        return;
     stop(&removals->timer);
     if (left)
         g_message("%u messages are still to be deleted at the server: the next mount does it%s%s",
                   left, error ? ": " : "", error ? error->message : "");
-    done(removals->done_data, NULL);
+    if (!error && remover_wants_expunge(removals->remover))
+        remover_expunge(removals->remover, end_finish, removals);
+    else
+        end_finish(removals, NULL);
 }
 
 /* --- telling the server ----------------------------------------------------------------------- */
@@ -259,7 +293,7 @@ static void arm_pause(Removals *removals)
     gint64 now = g_get_monotonic_time();
     gint64 left;
 
-    if (removals->op || removals->failures)
+    if (removals->under_way || removals->failures)
         return;
     removals->first = removals->first ? removals->first : now;
     left = PATIENCE_MILLIS - (now - removals->first) / 1000;
@@ -293,13 +327,15 @@ static int compare_uids(const void *a, const void *b)
     return one < other ? -1 : one > other;
 }
 
-static void note_removed(gpointer data, uint32_t uid)
+static void note_removed(gpointer data, uint32_t uid, RemoverOutcome outcome)
 {
     Removals *removals = data;
     Removal *removal = find(removals, inode_number(INODE_MESSAGE, removals->folder, uid));
 
-    if (removal && removal->sent)
-        removal->gone = true;
+    if (!removal || !removal->sent)
+        return;
+    removal->gone = true;
+    removal->marked = outcome == REMOVER_MARKED;
 }
 
 static GPtrArray *sent(const Removals *removals)
@@ -315,6 +351,21 @@ static GPtrArray *sent(const Removals *removals)
     return array;
 }
 
+/* What another try would not mend. */
+static bool is_refusal(const GError *error)
+{
+    switch (mail_errno(error)) {
+    case EROFS:
+    case EACCES:
+    case EPERM:
+    case EDQUOT:
+    case EINVAL:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Who waits for a removal that is in no journal is told of the failure; the others are tried again.
  */
 static void settle(Removals *removals, Removal *removal, const GError *error)
@@ -324,7 +375,7 @@ static void settle(Removals *removals, Removal *removal, const GError *error)
         confirm(removals, removal);
     else if (!error)
         refuse(removals, removal);
-    else if (!removal->kept)
+    else if (!removal->kept || is_refusal(error))
         give_back(removals, removal, error);
 }
 
@@ -351,21 +402,25 @@ static void op_done(gpointer data, const GError *error)
     Removals *removals = data;
     g_autoptr(GPtrArray) removed = sent(removals);
     guint left;
+    bool retry;
 
-    removals->op = NULL;
+    removals->under_way = false;
     for (guint i = 0; i < removed->len; i++)
         settle(removals, removed->pdata[i], error);
     if (error && mail_errno(error) == ECANCELED)
         return; /* the store is being closed */
+    if (error && is_refusal(error))
+        g_warning("messages are not deleted, and shown again: %s", error->message);
     left = count_queued(removals);
-    if (error && left)
+    retry = error && !is_refusal(error) && left;
+    if (retry)
         plan_retry(removals, error);
     else
         removals->failures = 0;
-    if (!left || (error && mail_errno(error) != ESTALE)) {
+    if (!left || (retry && mail_errno(error) != ESTALE)) {
         request_resume_all(&removals->syncing, error);
         leave_finish(removals, error);
-    } else if (!error) {
+    } else if (!retry) {
         arm(removals, 0); /* others have come meanwhile */
     }
 }
@@ -380,13 +435,15 @@ static void forget_folder(Removals *removals)
     arm(removals, 0);
 }
 
+static const RemoverEvents remover_events = {note_removed, op_done};
+
 static void begin(Removals *removals)
 {
     Mount *mount = removals->mount;
     g_auto(CatalogFolder) about = {0};
     g_autoptr(GArray) uids = NULL;
 
-    if (removals->op)
+    if (removals->under_way)
         return;
     stop(&removals->timer);
     removals->first = 0;
@@ -401,22 +458,21 @@ static void begin(Removals *removals)
         return;
     }
     qsort(uids->data, uids->len, sizeof(uint32_t), compare_uids);
-    const MailRemove remove = {
-        .folder = about.name,
-        .uidvalidity = about.state.uidvalidity,
-        .uids = (const uint32_t *)(void *)uids->data,
-        .n_uids = uids->len,
-    };
-    removals->op = mail_store_remove(mount->store, &remove, note_removed, op_done, removals);
+    removals->under_way = true;
+    remover_begin(removals->remover, &about, (const uint32_t *)(void *)uids->data, uids->len,
+                  &remover_events, removals);
 }
 
-/* The store has to look at a folder before it knows what the UIDs stand for. */
+/*
+ * The store has to look at a folder before it knows what the UIDs stand for. Where nothing may be
+ * changed, all that is left waits for another mount.
+ */
 void removals_begin(Removals *removals)
 {
     GHashTableIter iter;
     gpointer removal;
 
-    if (!count_queued(removals))
+    if (!count_queued(removals) || removals->mount->options->read_only)
         return;
     g_hash_table_iter_init(&iter, removals->all);
     while (g_hash_table_iter_next(&iter, NULL, &removal))
@@ -504,7 +560,7 @@ void removals_add(Removals *removals, Request *request)
 
 void removals_wait(Removals *removals, Request *request)
 {
-    if (!count_queued(removals)) {
+    if (!count_queued(removals) || removals->mount->options->read_only) {
         request_resume(request, NULL);
         return;
     }
@@ -516,12 +572,16 @@ void removals_wait(Removals *removals, Request *request)
 
 static gboolean on_deadline(gpointer data)
 {
-    leave_finish(data, NULL);
+    end_finish(data, NULL);
     return G_SOURCE_REMOVE;
 }
 
 void removals_finish(Removals *removals, MailDone done, gpointer data)
 {
+    if (removals->mount->options->read_only) {
+        done(data, NULL);
+        return;
+    }
     removals->done = done;
     removals->done_data = data;
     removals->deadline = g_timeout_source_new(FINISH_MILLIS);

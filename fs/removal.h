@@ -17,8 +17,9 @@ typedef struct Removals Removals;
 Removals *removals_new(Mount *mount, Journal *journal);
 void removals_free(Removals *removals);
 
-/* Whether the message has been removed, as far as a user is concerned. Any thread. */
-bool removals_hide(Removals *removals, uint32_t folder, uint32_t uid);
+/* Whether the message has been removed, as far as a user is concerned, here or by another client
+ * (\Deleted). Any thread. */
+bool removals_hide(Removals *removals, uint32_t folder, const CatalogMessage *message);
 
 /* --- the engine thread ----------------------------------------------------------------------- */
 

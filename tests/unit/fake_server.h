@@ -25,7 +25,16 @@
 /* How long an answer takes; while the server is held, how often an operation looks. */
 #define FAKE_MILLIS 1
 
-typedef enum { FAKE_LIST, FAKE_SYNC, FAKE_FETCH, FAKE_REMOVE, FAKE_KINDS } FakeKind;
+typedef enum {
+    FAKE_LIST,
+    FAKE_SYNC,
+    FAKE_FETCH,
+    FAKE_REMOVE,
+    FAKE_MARK,
+    FAKE_EXPUNGE,
+    FAKE_MOVE,
+    FAKE_KINDS
+} FakeKind;
 
 typedef struct {
     uint32_t uid;
@@ -62,8 +71,9 @@ typedef struct {
     pthread_mutex_t lock; /* of all below; who is told something may ask at once */
     pthread_cond_t changed;
     GPtrArray *folders;
-    bool condstore; /* tells changes only, where it can */
-    bool named;     /* has names instead of UIDs: see fake_named.h */
+    bool condstore;   /* tells changes only, where it can */
+    bool named;       /* has names instead of UIDs: see fake_named.h */
+    unsigned changes; /* MAIL_STORE_ bits of changing, of one that is not named */
     bool held;
     unsigned started[FAKE_KINDS];  /* operations, ever */
     unsigned compared;             /* syncs that compared everything */
@@ -82,7 +92,9 @@ typedef struct {
     bool surplus_cr;               /* ahead of an LF with which a stretch begins inside */
     MailQuota quota;
     bool have_quota;
-    GString *removals; /* "3,4;7;": what was to be removed, operation by operation, ever */
+    /* What was to be removed, operation by operation, ever: "3,4;" for good, "m3,4;" marked,
+     * "x3,4;" expunged, ">Trash:3,4;" moved. */
+    GString *removals;
 } FakeServer;
 
 /* --- the server: filled by the test ------------------------------------------------------------

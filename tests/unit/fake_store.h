@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "fake_change.h"
 #include "fake_named.h"
 
 typedef struct {
@@ -25,6 +26,8 @@ typedef struct {
     MailFolderSink folder_sink;
     MailFetchSink fetch_sink;
     MailRemovedSink removed_sink;
+    const MailCopySink *copy_sink;
+    char *target;
     uint32_t uidvalidity;
     uint32_t *uids;
     size_t n_uids;
@@ -48,6 +51,7 @@ static inline void fake_op_free(FakeOp *op)
         g_source_unref(op->source);
     }
     g_free(op->folder);
+    g_free(op->target);
     g_free(op->uids);
     g_free(op->ranges);
     g_free(op);
@@ -282,16 +286,39 @@ static GError *fake_run_fetch(FakeOp *op)
     return error;
 }
 
-static GError *fake_run_remove(FakeOp *op)
+static void fake_note_removal(const FakeOp *op)
+{
+    GString *text = op->store->server->removals;
+    if (op->kind == FAKE_MOVE)
+        g_string_append_printf(text, ">%s:", op->target);
+    else if (op->kind != FAKE_REMOVE)
+        g_string_append_c(text, op->kind == FAKE_MARK ? 'm' : 'x');
+    for (size_t i = 0; i < op->n_uids; i++)
+        g_string_append_printf(text, "%s%u", i ? "," : "", op->uids[i]);
+    g_string_append_c(text, ';');
+}
+
+/* remove, mark, expunge and move: all but a named server's remove see fake_change.h. */
+static GError *fake_run_change(FakeOp *op)
 {
     FakeServer *server = op->store->server;
     FakeFolder *folder = fake_find(server, op->folder);
+    FakeFolder *target = op->target ? fake_find(server, op->target) : NULL;
     if (!folder || op->uidvalidity != folder->uidvalidity)
         return g_error_new(MAIL_ERROR, ESTALE, "another folder \"%s\"", op->folder);
-    for (size_t i = 0; i < op->n_uids; i++)
-        g_string_append_printf(server->removals, "%s%u", i ? "," : "", op->uids[i]);
-    g_string_append_c(server->removals, ';');
-    fake_remove_all(folder, op->uids, op->n_uids, op->removed_sink, op->data);
+    fake_note_removal(op);
+    if (op->target && !target)
+        return g_error_new(MAIL_ERROR, ENOENT, "no folder \"%s\"", op->target);
+    if (op->kind == FAKE_REMOVE && server->named)
+        fake_remove_all(folder, op->uids, op->n_uids, op->removed_sink, op->data);
+    else if (op->kind == FAKE_REMOVE)
+        fake_remove_some(folder, op->uids, op->n_uids, op->removed_sink, op->data);
+    else if (op->kind == FAKE_MARK)
+        fake_mark_some(folder, op->uids, op->n_uids, op->removed_sink, op->data);
+    else if (op->kind == FAKE_MOVE)
+        fake_move_some(folder, target, op->uids, op->n_uids, op->copy_sink, op->data);
+    else
+        return fake_expunge_some(server, folder, op->uids, op->n_uids);
     return NULL;
 }
 
@@ -315,10 +342,10 @@ static gboolean fake_run(gpointer data)
         error = fake_run_list(op);
     else if (!error && op->kind == FAKE_SYNC)
         error = fake_run_sync(op);
-    else if (!error && op->kind == FAKE_REMOVE)
-        error = fake_run_remove(op);
-    else if (!error)
+    else if (!error && op->kind == FAKE_FETCH)
         error = fake_run_fetch(op);
+    else if (!error)
+        error = fake_run_change(op);
     fake_unlock(server);
     g_queue_remove(&op->store->pending, op);
     op->done(op->data, error);
@@ -396,18 +423,46 @@ static MailOp *fake_fetch(MailStore *store, const MailFetch *fetch, MailFetchSin
     return begun;
 }
 
-static MailOp *fake_remove_messages(MailStore *store, const MailRemove *remove,
-                                    MailRemovedSink sink, MailDone done, gpointer data)
+static FakeOp *fake_begin_change(MailStore *store, FakeKind kind, const MailRemove *what,
+                                 MailRemovedSink sink, MailDone done, gpointer data)
 {
     FakeOp *op;
-    MailOp *begun = fake_begin(store, FAKE_REMOVE, done, data, &op);
-    op->folder = g_strdup(remove->folder);
-    op->uidvalidity = remove->uidvalidity;
-    op->uids = g_memdup2(remove->uids, remove->n_uids * sizeof *remove->uids);
-    op->n_uids = remove->n_uids;
+    fake_begin(store, kind, done, data, &op);
+    op->folder = g_strdup(what->folder);
+    op->uidvalidity = what->uidvalidity;
+    op->uids = g_memdup2(what->uids, what->n_uids * sizeof *what->uids);
+    op->n_uids = what->n_uids;
     op->removed_sink = sink;
-    fake_note_start(op->store->server, FAKE_REMOVE);
-    return begun;
+    fake_note_start(op->store->server, kind);
+    return op;
+}
+
+static MailOp *fake_remove_messages(MailStore *store, const MailRemove *what, MailRemovedSink sink,
+                                    MailDone done, gpointer data)
+{
+    return (MailOp *)fake_begin_change(store, FAKE_REMOVE, what, sink, done, data);
+}
+
+static MailOp *fake_mark(MailStore *store, const MailRemove *what, MailRemovedSink sink,
+                         MailDone done, gpointer data)
+{
+    return (MailOp *)fake_begin_change(store, FAKE_MARK, what, sink, done, data);
+}
+
+static MailOp *fake_expunge(MailStore *store, const MailRemove *what, MailRemovedSink sink,
+                            MailDone done, gpointer data)
+{
+    return (MailOp *)fake_begin_change(store, FAKE_EXPUNGE, what, sink, done, data);
+}
+
+static MailOp *fake_move(MailStore *store, const MailCopy *what, const MailCopySink *sink,
+                         MailDone done, gpointer data)
+{
+    const MailRemove from = {what->folder, what->uidvalidity, what->uids, what->n_uids};
+    FakeOp *op = fake_begin_change(store, FAKE_MOVE, &from, NULL, done, data);
+    op->target = g_strdup(what->target);
+    op->copy_sink = sink;
+    return (MailOp *)op;
 }
 
 static void fake_cancel(MailStore *store, MailOp *op)
@@ -418,9 +473,10 @@ static void fake_cancel(MailStore *store, MailOp *op)
 
 static unsigned fake_features(MailStore *store)
 {
-    if (((FakeStore *)store)->server->named)
+    const FakeServer *server = ((FakeStore *)store)->server;
+    if (server->named)
         return MAIL_STORE_WHOLE | MAIL_STORE_REMOVE | MAIL_STORE_NAMES;
-    return MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS;
+    return MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS | server->changes;
 }
 
 static bool fake_quota(MailStore *store, MailQuota *quota)
@@ -469,6 +525,12 @@ static void fake_free(MailStore *base)
     g_free(store);
 }
 
+static const MailChangeClass fake_change_class = {
+    .mark = fake_mark,
+    .expunge = fake_expunge,
+    .move = fake_move,
+};
+
 static const MailStoreClass fake_class = {
     .list = fake_list,
     .sync = fake_sync,
@@ -480,6 +542,7 @@ static const MailStoreClass fake_class = {
     .describe = fake_describe,
     .close = fake_close,
     .free = fake_free,
+    .change = &fake_change_class,
 };
 
 /* The mount frees it. */
