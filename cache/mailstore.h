@@ -211,7 +211,7 @@ typedef struct {
     uint32_t uidvalidity;
     const uint32_t *uids;
     size_t n_uids;
-    const char *target; /* another folder; there need not be one of that name (ENOENT) */
+    const char *target; /* another folder (copy: or the same); ENOENT where there is none */
 } MailCopy;
 
 /* Every member is needed; copy calls neither removed nor marked. */
@@ -224,8 +224,8 @@ typedef struct {
     void (*removed)(gpointer data, uint32_t uid);
     void (*marked)(gpointer data, uint32_t uid);
     /* It may be in the target. Of a move it is there if it is not here, unless somebody else
-     * removed it. Told ahead of the end, where that is an error; of a move also where the
-     * connection was lost, and another one shows that it is not here. */
+     * removed it. Told ahead of an error; of a move also where the connection was lost, and another
+     * one shows that it is not here; and where the server's answers do not say. */
     void (*unsure)(gpointer data, uint32_t uid);
 } MailCopySink;
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int compare_uids(const void *a, const void *b)
+int imap_compare_uids(gconstpointer a, gconstpointer b)
 {
     const uint32_t *left = a, *right = b;
 
@@ -17,7 +17,7 @@ static void sort_uids(ImapChangeOp *change)
     size_t kept = 0;
 
     if (change->n_uids)
-        qsort(change->uids, change->n_uids, sizeof *change->uids, compare_uids);
+        qsort(change->uids, change->n_uids, sizeof *change->uids, imap_compare_uids);
     for (size_t i = 0; i < change->n_uids; i++)
         if (change->uids[i] && (!kept || change->uids[i] != change->uids[kept - 1]))
             change->uids[kept++] = change->uids[i];

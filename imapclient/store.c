@@ -98,9 +98,23 @@ static MailOp *store_find(MailStore *store, const MailFind *find, MailFoundSink 
     return submit_change(store, imap_find_new(find, found, done, data));
 }
 
+static MailOp *store_copy(MailStore *store, const MailCopy *copy, const MailCopySink *sink,
+                          MailDone done, gpointer data)
+{
+    return submit_change(store, imap_copy_new(copy, false, sink, done, data));
+}
+
+static MailOp *store_move(MailStore *store, const MailCopy *copy, const MailCopySink *sink,
+                          MailDone done, gpointer data)
+{
+    return submit_change(store, imap_copy_new(copy, true, sink, done, data));
+}
+
 static const MailChangeClass change_class = {
     .mark = store_mark,
     .expunge = store_expunge,
+    .copy = store_copy,
+    .move = store_move,
     .append = store_append,
     .find = store_find,
 };

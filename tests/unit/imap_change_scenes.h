@@ -44,6 +44,40 @@ static inline Act *act_expunge(Bed *bed, MailRemove remove)
     return act;
 }
 
+static inline void act_copied(gpointer data, uint32_t uid, uint32_t uidvalidity, uint32_t copy)
+{
+    act_tell(data, "copied %u to %u %u", uid, uidvalidity, copy);
+}
+
+static inline void act_unsure(gpointer data, uint32_t uid)
+{
+    act_tell(data, "unsure %u", uid);
+}
+
+static const MailCopySink act_copy_sink = {act_copied, act_removed, act_marked, act_unsure};
+
+static inline MailCopy from_inbox(const uint32_t *uids, size_t n, const char *target)
+{
+    return (MailCopy){
+        .folder = "INBOX", .uidvalidity = 7, .uids = uids, .n_uids = n, .target = target};
+}
+
+static inline Act *act_copy(Bed *bed, MailCopy copy)
+{
+    Act *act = act_new(bed);
+
+    act->op = mail_store_copy(bed->store, &copy, &act_copy_sink, act_done, act);
+    return act;
+}
+
+static inline Act *act_move(Bed *bed, MailCopy copy)
+{
+    Act *act = act_new(bed);
+
+    act->op = mail_store_move(bed->store, &copy, &act_copy_sink, act_done, act);
+    return act;
+}
+
 static inline void act_appended(gpointer data, uint32_t uidvalidity, uint32_t uid)
 {
     act_tell(data, "appended %u %u", uidvalidity, uid);

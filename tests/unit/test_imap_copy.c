@@ -1,0 +1,379 @@
+/* Copies and moves: on the server, with the new UIDs where it tells them, and never twice. */
+#include "imap_change_scenes.h"
+
+static void play_copy(Bed *bed)
+{
+    act_copy(bed, from_inbox(uids_three, 3, "Work"));
+}
+
+static void play_copy_one(Bed *bed)
+{
+    static const uint32_t uid = 1;
+
+    act_copy(bed, from_inbox(&uid, 1, "demos"));
+}
+
+static void play_move(Bed *bed)
+{
+    act_move(bed, from_inbox(uids_three, 3, "Work"));
+}
+
+#define EXAMINED "C: A1 EXAMINE INBOX\n" SELECTED_AS("A1", "7", "READ-ONLY")
+#define SEARCH "C: A2 UID SEARCH UID 5:6,9\n"
+#define ESEARCH "C: A2 UID SEARCH RETURN (ALL) UID 5:6,9\n"
+#define THERE "S: * SEARCH 5 6 9\n" OK("A2")
+#define ETHERE "S: * ESEARCH (TAG \"A2\") UID ALL 5:6,9\n" OK("A2")
+#define COPY "C: A3 UID COPY 5:6,9 Work\n"
+#define MOVE "C: A3 UID MOVE 5:6,9 Work\n"
+#define TOLD_COPIES "copied 5 to 70 101\ncopied 6 to 70 102\ncopied 9 to 70 103\n"
+
+/* --- copies ------------------------------------------------------------------------------------
+ */
+
+static void test_copied(void **state)
+{
+    (void)state;
+    static const Scene uidplus = {
+        .scripts = {{NEW, EXAMINED, ESEARCH COPY, ETHERE,
+                     "S: A3 OK [COPYUID 70 5:6,9 101:103] done\n"}},
+        .play = play_copy,
+        .told = {{TOLD_COPIES "ok\n"}},
+        .writable = true,
+    };
+    static const Scene another_order = {
+        .scripts = {{NEW, EXAMINED, ESEARCH COPY, ETHERE,
+                     "S: A3 OK [COPYUID 70 9,5:6 103,101:102] done\n"}},
+        .play = play_copy,
+        .told = {{TOLD_COPIES "ok\n"}},
+        .writable = true,
+    };
+    /* One has gone meanwhile. */
+    static const Scene some = {
+        .scripts = {{NEW, EXAMINED, ESEARCH COPY, ETHERE,
+                     "S: A3 OK [COPYUID 70 5,9 101:102] done\n"}},
+        .play = play_copy,
+        .told = {{"copied 5 to 70 101\ncopied 9 to 70 102\nok\n"}},
+        .writable = true,
+    };
+    static const Scene old = {
+        .scripts = {{OLD, EXAMINED, "C: A2 UID SEARCH UID 1\nC: A3 UID COPY 1 demos\n",
+                     "S: * SEARCH 1\n" OK("A2") OK("A3")}},
+        .play = play_copy_one,
+        .told = {{"copied 1 to 0 0\nok\n"}},
+        .writable = true,
+    };
+    static const Scene old_and_gone = {
+        .scripts = {{OLD, EXAMINED, SEARCH COPY, "S: * SEARCH 6\n" OK("A2") OK("A3")}},
+        .play = play_copy,
+        .told = {{"copied 6 to 0 0\nok\n"}},
+        .writable = true,
+    };
+    static const Scene strange_code = {
+        .scripts = {{NEW, EXAMINED, ESEARCH COPY, ETHERE,
+                     "S: A3 OK [COPYUID 70 5:6,9 101:102] done\n"}},
+        .play = play_copy,
+        .told = {{"copied 5 to 0 0\ncopied 6 to 0 0\ncopied 9 to 0 0\nok\n"}},
+        .writable = true,
+    };
+    /* A server that does not search, but copies: who knows what. */
+    static const Scene unknown = {
+        .scripts = {{OLD, EXAMINED, SEARCH COPY, "S: A2 NO no\n" OK("A3")}},
+        .play = play_copy,
+        .told = {{"unsure 5\nunsure 6\nunsure 9\nok\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&uidplus);
+    scene_run(&another_order);
+    scene_run(&some);
+    scene_run(&old);
+    scene_run(&old_and_gone);
+    scene_run(&strange_code);
+    scene_run(&unknown);
+}
+
+static void test_copy_refused(void **state)
+{
+    static const struct {
+        const char *answer, *told;
+    } cases[] = {
+        {"NO [TRYCREATE] no such folder", "error ENOENT\n"},
+        {"NO [OVERQUOTA] full", "error EDQUOT\n"},
+        {"NO no", "error EACCES\n"},
+        {"NO [COPYUID 70 5 101] no", "error EREMOTEIO\n"},
+        {"BAD no", "error EPROTO\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *answer = g_strdup_printf("S: A3 %s\n", cases[i].answer);
+        const Scene scene = {
+            .scripts = {{OLD, EXAMINED, SEARCH COPY, THERE, answer}},
+            .play = play_copy,
+            .told = {{cases[i].told}},
+            .says = "copying messages from INBOX to Work",
+            .writable = true,
+        };
+        scene_run(&scene);
+    }
+}
+
+static void test_not_opened(void **state)
+{
+    (void)state;
+    static const Scene copy = {
+        .scripts = {{NEW, "C: A1 EXAMINE INBOX\n", SELECTED_AS("A1", "8", "READ-ONLY")}},
+        .play = play_copy,
+        .told = {{"error ESTALE\n"}},
+        .writable = true,
+    };
+    static const Scene move = {
+        .scripts = {{NEW, SELECT("A1", "INBOX") SELECTED_AS("A1", "7", "READ-ONLY")}},
+        .play = play_move,
+        .told = {{"error EROFS\n"}},
+        .writable = true,
+    };
+    /* It would end as a copy. */
+    static const Scene not_to_be_removed = {
+        .scripts = {{OLD, SELECT("A1", "INBOX"),
+                     "S: * OK [UIDVALIDITY 7] x\nS: * OK [PERMANENTFLAGS (\\Seen)] x\n" OK("A1")}},
+        .play = play_move,
+        .told = {{"error EACCES\n"}},
+        .writable = true,
+    };
+    scene_run(&copy);
+    scene_run(&move);
+    scene_run(&not_to_be_removed);
+}
+
+/* --- moves -------------------------------------------------------------------------------------
+ */
+
+static void test_moved(void **state)
+{
+    (void)state;
+    static const Scene move = {
+        .scripts = {{NEW, OPENED, ESEARCH MOVE, ETHERE,
+                     "S: * OK [COPYUID 70 5:6,9 101:103] moved\n",
+                     "S: * 4 EXPUNGE\nS: * 2 EXPUNGE\nS: * 2 EXPUNGE\n" OK("A3")}},
+        .play = play_move,
+        .told = {{"copied 5 to 70 101\nremoved 5\ncopied 6 to 70 102\nremoved 6\n"
+                  "copied 9 to 70 103\nremoved 9\nok\n"}},
+        .writable = true,
+    };
+    static const Scene without_uids = {
+        .scripts = {{PREAUTH("IMAP4rev1 MOVE"), OPENED, SEARCH MOVE, "S: * SEARCH 5 9\n" OK("A2"),
+                     "S: * 4 EXPUNGE\nS: * 2 EXPUNGE\n" OK("A3")}},
+        .play = play_move,
+        .told = {{"copied 5 to 0 0\nremoved 5\ncopied 9 to 0 0\nremoved 9\nok\n"}},
+        .writable = true,
+    };
+    static const Scene in_part = {
+        .scripts = {{NEW, OPENED, ESEARCH MOVE, ETHERE, "S: * OK [COPYUID 70 5 101] moved\n",
+                     "S: * 2 EXPUNGE\nS: A3 NO [OVERQUOTA] full\n"}},
+        .play = play_move,
+        .told = {{"copied 5 to 70 101\nremoved 5\nerror EDQUOT\n"}},
+        .writable = true,
+    };
+    scene_run(&move);
+    scene_run(&without_uids);
+    scene_run(&in_part);
+}
+
+static void test_copied_and_removed(void **state)
+{
+    (void)state;
+    static const Scene uidplus = {
+        .scripts = {{PREAUTH("IMAP4rev1 UIDPLUS"), OPENED, SEARCH COPY, THERE,
+                     "S: A3 OK [COPYUID 70 5,9 101,103] done\n",
+                     "C: A4 UID STORE 5,9 +FLAGS.SILENT (\\Deleted)\nC: A5 UID EXPUNGE 5,9\n",
+                     OK("A4") OK("A5")}},
+        .play = play_move,
+        .told = {{"copied 5 to 70 101\ncopied 9 to 70 103\nremoved 5\nremoved 9\nok\n"}},
+        .writable = true,
+    };
+    static const Scene old = {
+        .scripts = {{OLD, OPENED, SEARCH COPY, THERE, OK("A3"),
+                     "C: A4 UID STORE 5:6,9 +FLAGS.SILENT (\\Deleted)\n", OK("A4")}},
+        .play = play_move,
+        .told = {{"copied 5 to 0 0\ncopied 6 to 0 0\ncopied 9 to 0 0\n"
+                  "marked 5\nmarked 6\nmarked 9\nok\n"}},
+        .writable = true,
+    };
+    static const Scene not_copied = {
+        .scripts = {{OLD, OPENED, SEARCH COPY, THERE, "S: A3 NO [TRYCREATE] no\n"}},
+        .play = play_move,
+        .told = {{"error ENOENT\n"}},
+        .says = "moving messages from INBOX to Work",
+        .writable = true,
+    };
+    static const Scene not_removed = {
+        .scripts = {{OLD, OPENED, SEARCH COPY, THERE, OK("A3"),
+                     "C: A4 UID STORE 5:6,9 +FLAGS.SILENT (\\Deleted)\n", "S: A4 NO no\n"}},
+        .play = play_move,
+        .told = {{"copied 5 to 0 0\ncopied 6 to 0 0\ncopied 9 to 0 0\nerror EACCES\n"}},
+        .writable = true,
+    };
+    scene_run(&uidplus);
+    scene_run(&old);
+    scene_run(&not_copied);
+    scene_run(&not_removed);
+}
+
+/* --- answers that are lost ---------------------------------------------------------------------
+ */
+
+/* A copy is not asked for again; a move is, and what is not there any more may have been moved. */
+static void test_lost_answers(void **state)
+{
+    (void)state;
+    static const Scene copy = {
+        .scripts = {{NEW, EXAMINED, ESEARCH COPY, ETHERE, "X:\n"}, {NEW}},
+        .play = play_copy,
+        .told = {{"unsure 5\nunsure 6\nunsure 9\nerror ENOTCONN\n"}},
+        .open_end = true,
+        .writable = true,
+        .whole_only = true,
+    };
+    static const Scene not_copied_yet = {
+        .scripts = {{NEW, "C: A1 EXAMINE INBOX\nX:\n"},
+                    {NEW, EXAMINED, ESEARCH COPY, ETHERE,
+                     "S: A3 OK [COPYUID 70 5:6,9 101:103] done\n"}},
+        .play = play_copy,
+        .told = {{TOLD_COPIES "ok\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    static const Scene move = {
+        .scripts = {{NEW, OPENED, ESEARCH MOVE, ETHERE, "X:\n"},
+                    {NEW, OPENED, ESEARCH MOVE, "S: * ESEARCH (TAG \"A2\") UID ALL 6\n" OK("A2"),
+                     "S: * OK [COPYUID 70 6 104] moved\nS: * 2 EXPUNGE\n" OK("A3")}},
+        .play = play_move,
+        .told = {{"unsure 5\ncopied 6 to 70 104\nremoved 6\nunsure 9\nok\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    static const Scene move_twice = {
+        .scripts = {{NEW, OPENED, ESEARCH MOVE, ETHERE, "X:\n"},
+                    {NEW, OPENED, ESEARCH MOVE, "X:\n"}},
+        .play = play_move,
+        .told = {{"unsure 5\nunsure 6\nunsure 9\nerror ENOTCONN\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    static const Scene not_removed = {
+        .scripts = {{OLD, OPENED, SEARCH COPY, THERE, OK("A3"),
+                     "C: A4 UID STORE 5:6,9 +FLAGS.SILENT (\\Deleted)\nX:\n"},
+                    {OLD}},
+        .play = play_move,
+        .told = {{"copied 5 to 0 0\ncopied 6 to 0 0\ncopied 9 to 0 0\nerror ENOTCONN\n"}},
+        .open_end = true,
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&copy);
+    scene_run(&not_copied_yet);
+    scene_run(&move);
+    scene_run(&move_twice);
+    scene_run(&not_removed);
+}
+
+/* --- what is refused without a word ------------------------------------------------------------
+ */
+
+static void play_refused_here(Bed *bed)
+{
+    act_move(bed, from_inbox(uids_three, 3, "INBOX"));
+}
+
+static void play_read_only(Bed *bed)
+{
+    play_copy(bed);
+    play_move(bed);
+}
+
+static void test_refused_here(void **state)
+{
+    (void)state;
+    static const Scene same = {
+        .scripts = {{NULL}},
+        .play = play_refused_here,
+        .told = {{"error EINVAL\n"}},
+        .writable = true,
+    };
+    static const Scene read_only = {
+        .scripts = {{NULL}},
+        .play = play_read_only,
+        .told = {{"error EROFS\n"}, {"error EROFS\n"}},
+    };
+    scene_run(&same);
+    scene_run(&read_only);
+}
+
+/* --- many --------------------------------------------------------------------------------------
+ */
+
+enum { MANY = 3000 };
+
+static void play_many(Bed *bed)
+{
+    g_autofree uint32_t *uids = g_new(uint32_t, MANY);
+
+    for (uint32_t i = 0; i < MANY; i++)
+        uids[i] = MANY - i;
+    act_move(bed, from_inbox(uids, MANY, "Work"));
+}
+
+/* All at once; what is told second may be answered first. */
+static void test_many(void **state)
+{
+    g_autoptr(GString) told = g_string_new(NULL);
+    static const int order[] = {1, 0, 2};
+
+    (void)state;
+    for (int batch = 0; batch < 3; batch++)
+        for (int i = 1; i <= 1000; i++)
+            g_string_append_printf(told, "copied %d to 70 %d\n", order[batch] * 1000 + i,
+                                   order[batch] * 1000 + i + 50000);
+    for (int i = 1; i <= MANY; i++)
+        g_string_append_printf(told, "removed %d\n", i);
+    g_string_append(told, "ok\n");
+    const Scene scene = {
+        .scripts = {{PREAUTH("IMAP4rev1 UIDPLUS ESEARCH"), OPENED,
+                     "C: A2 UID SEARCH RETURN (ALL) UID 1:1000\nC: A3 UID COPY 1:1000 Work\n"
+                     "C: A4 UID SEARCH RETURN (ALL) UID 1001:2000\nC: A5 UID COPY 1001:2000 Work\n"
+                     "C: A6 UID SEARCH RETURN (ALL) UID 2001:3000\nC: A7 UID COPY 2001:3000 Work\n",
+                     "S: * ESEARCH (TAG \"A2\") UID ALL 1:1000\n" OK("A2"),
+                     "S: * ESEARCH (TAG \"A4\") UID ALL 1001:2000\n" OK("A4"),
+                     "S: A5 OK [COPYUID 70 1001:2000 51001:52000] done\n",
+                     "S: A3 OK [COPYUID 70 1:1000 50001:51000] done\n",
+                     "S: * ESEARCH (TAG \"A6\") UID ALL 2001:3000\n" OK("A6"),
+                     "S: A7 OK [COPYUID 70 2001:3000 52001:53000] done\n",
+                     "C: A8 UID STORE 1:1000 +FLAGS.SILENT (\\Deleted)\nC: A9 UID EXPUNGE 1:1000\n"
+                     "C: A10 UID STORE 1001:2000 +FLAGS.SILENT (\\Deleted)\n"
+                     "C: A11 UID EXPUNGE 1001:2000\n"
+                     "C: A12 UID STORE 2001:3000 +FLAGS.SILENT (\\Deleted)\n"
+                     "C: A13 UID EXPUNGE 2001:3000\n",
+                     OK("A8") OK("A9") OK("A10") OK("A11") OK("A12") OK("A13")}},
+        .play = play_many,
+        .told = {{told->str}},
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_copied),
+        cmocka_unit_test(test_copy_refused),
+        cmocka_unit_test(test_not_opened),
+        cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_copied_and_removed),
+        cmocka_unit_test(test_lost_answers),
+        cmocka_unit_test(test_refused_here),
+        cmocka_unit_test(test_many),
+    };
+    return cmocka_run_group_tests(tests, NULL, scene_clean);
+}
