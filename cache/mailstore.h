@@ -279,14 +279,15 @@ typedef struct {
     MailFlagsHow how;
     const char *flags; /* as in MailMessage */
     /* Only messages that have not been changed since this MODSEQ (RFC 7162), where the folder has
-     * MODSEQs; 0: in any case. */
+     * MODSEQs; 0: in any case. If it is asked for again after a connection was lost, what the lost
+     * command changed counts as changed. */
     uint64_t unchanged_since;
 } MailFlags;
 
 /* Every member is needed. */
 typedef struct {
-    /* Before anything is sent: the flags that the folder can keep, "\*" among them where it takes
-     * any keyword; NULL where the server does not say. */
+    /* Before anything is changed, and again where it is begun again: the flags that the folder can
+     * keep, "\*" among them where it takes any keyword; NULL where the server does not say. */
     void (*permanent)(gpointer data, const char *flags);
     void (*stored)(gpointer data, uint32_t uid); /* also one that is not there any more */
     /* Changed meanwhile, and therefore not stored. */

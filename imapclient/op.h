@@ -66,4 +66,6 @@ MailOp *imap_append_new(const MailAppend *request, const MailAppendSink *sink, M
 MailOp *imap_find_new(const MailFind *request, MailFoundSink found, MailDone done, gpointer data);
 MailOp *imap_copy_new(const MailCopy *request, bool moves, const MailCopySink *sink, MailDone done,
                       gpointer data);
+MailOp *imap_flags_new(const MailFlags *request, const MailFlagsSink *sink, MailDone done,
+                       gpointer data);
 MailOp *imap_fetch_new(const MailFetch *request, MailFetchSink sink, MailDone done, gpointer data);

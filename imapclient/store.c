@@ -110,6 +110,12 @@ static MailOp *store_move(MailStore *store, const MailCopy *copy, const MailCopy
     return submit_change(store, imap_copy_new(copy, true, sink, done, data));
 }
 
+static MailOp *store_flags(MailStore *store, const MailFlags *flags, const MailFlagsSink *sink,
+                           MailDone done, gpointer data)
+{
+    return submit_change(store, imap_flags_new(flags, sink, done, data));
+}
+
 static const MailChangeClass change_class = {
     .mark = store_mark,
     .expunge = store_expunge,
@@ -117,6 +123,7 @@ static const MailChangeClass change_class = {
     .move = store_move,
     .append = store_append,
     .find = store_find,
+    .flags = store_flags,
 };
 
 /* --- the store ---------------------------------------------------------------------------------

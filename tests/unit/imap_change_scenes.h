@@ -111,6 +111,38 @@ static inline Act *act_find(Bed *bed, MailFind find)
     return act;
 }
 
+static inline void act_permanent(gpointer data, const char *flags)
+{
+    act_tell(data, "permanent %s", flags ? flags : "unknown");
+}
+
+static inline void act_stored(gpointer data, uint32_t uid)
+{
+    act_tell(data, "stored %u", uid);
+}
+
+static inline void act_modified(gpointer data, uint32_t uid)
+{
+    act_tell(data, "modified %u", uid);
+}
+
+static const MailFlagsSink act_flags_sink = {act_permanent, act_stored, act_modified};
+
+static inline Act *act_flags(Bed *bed, MailFlagsHow how, const char *names, uint64_t since)
+{
+    Act *act = act_new(bed);
+    MailFlags flags = {.folder = "INBOX",
+                       .uidvalidity = 7,
+                       .uids = uids_three,
+                       .n_uids = 3,
+                       .how = how,
+                       .flags = names,
+                       .unchanged_since = since};
+
+    act->op = mail_store_flags(bed->store, &flags, &act_flags_sink, act_done, act);
+    return act;
+}
+
 /* --- what servers say ------------------------------------------------------------------------ */
 
 /* One of 2002, and one of today. */
