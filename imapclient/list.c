@@ -1,6 +1,7 @@
 #include "op.h"
 
 #include "limits.h"
+#include "listing.h"
 #include "names.h"
 #include "outcome.h"
 
@@ -23,26 +24,6 @@ typedef struct {
     GError *failure;
 } ListOp;
 
-static unsigned read_attributes(const ImapValue *list)
-{
-    static const struct {
-        const char *name;
-        unsigned attributes;
-    } known[] = {
-        {"\\Noselect", MAIL_FOLDER_NOSELECT},
-        {"\\NonExistent", MAIL_FOLDER_NONEXISTENT | MAIL_FOLDER_NOSELECT},
-        {"\\Noinferiors", MAIL_FOLDER_NOINFERIORS},
-        {"\\Trash", MAIL_FOLDER_TRASH},
-    };
-    unsigned attributes = 0;
-
-    for (size_t i = 0; i < imap_value_count(list); i++)
-        for (size_t k = 0; k < G_N_ELEMENTS(known); k++)
-            if (imap_value_is(imap_value_item(list, i), known[k].name))
-                attributes |= known[k].attributes;
-    return attributes;
-}
-
 static void tell(ListOp *list, const char *name, char delimiter, unsigned attributes)
 {
     MailFolderInfo info = {.name = name, .delimiter = delimiter, .attributes = attributes};
@@ -63,24 +44,15 @@ static void tell(ListOp *list, const char *name, char delimiter, unsigned attrib
     list->sink(list->op.data, &info);
 }
 
-/* "* LIST (attributes) delimiter name" */
 static bool list_untagged(gpointer data, const ImapResponse *response)
 {
     ListOp *list = data;
+    g_auto(ImapListing) found = {0};
 
     if (strcmp(response->name, "LIST") != 0)
         return false;
-    const char *separator = imap_value_text(imap_value_item(response->values, 1));
-    const char *wire = imap_value_text(imap_value_item(response->values, 2));
-    char delimiter = '\0';
-    if (separator && strlen(separator) == 1)
-        delimiter = *separator;
-    g_autofree char *name = wire && strlen(wire) <= IMAP_MAX_NAME
-                                ? imap_name_from_wire(wire, delimiter,
-                                                      imap_session_login(list->op.session)->utf8)
-                                : NULL;
-    if (name) {
-        tell(list, name, delimiter, read_attributes(imap_value_item(response->values, 0)));
+    if (imap_listing_read(&found, list->op.session, response)) {
+        tell(list, found.name, found.delimiter, found.attributes);
     } else if (!list->strange) {
         list->strange = true;
         g_warning("folders whose names can't be told, or are too long, are not shown");

@@ -68,4 +68,9 @@ MailOp *imap_copy_new(const MailCopy *request, bool moves, const MailCopySink *s
                       gpointer data);
 MailOp *imap_flags_new(const MailFlags *request, const MailFlagsSink *sink, MailDone done,
                        gpointer data);
+MailOp *imap_create_new(const char *parent, const char *level, MailFolderSink made, MailDone done,
+                        gpointer data);
+MailOp *imap_delete_new(const char *folder, MailDone done, gpointer data);
+MailOp *imap_rename_new(const char *folder, const char *parent, const char *level,
+                        MailFolderSink made, MailDone done, gpointer data);
 MailOp *imap_fetch_new(const MailFetch *request, MailFetchSink sink, MailDone done, gpointer data);

@@ -116,6 +116,23 @@ static MailOp *store_flags(MailStore *store, const MailFlags *flags, const MailF
     return submit_change(store, imap_flags_new(flags, sink, done, data));
 }
 
+static MailOp *store_create(MailStore *store, const char *parent, const char *level,
+                            MailFolderSink made, MailDone done, gpointer data)
+{
+    return submit_change(store, imap_create_new(parent, level, made, done, data));
+}
+
+static MailOp *store_delete(MailStore *store, const char *folder, MailDone done, gpointer data)
+{
+    return submit_change(store, imap_delete_new(folder, done, data));
+}
+
+static MailOp *store_rename(MailStore *store, const char *folder, const char *parent,
+                            const char *level, MailFolderSink made, MailDone done, gpointer data)
+{
+    return submit_change(store, imap_rename_new(folder, parent, level, made, done, data));
+}
+
 static const MailChangeClass change_class = {
     .mark = store_mark,
     .expunge = store_expunge,
@@ -124,6 +141,9 @@ static const MailChangeClass change_class = {
     .append = store_append,
     .find = store_find,
     .flags = store_flags,
+    .create = store_create,
+    .delete = store_delete,
+    .rename = store_rename,
 };
 
 /* --- the store ---------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ typedef struct {
     const char *user;
     const Secret *password; /* or OAuth token; NULL: none */
     const char *auth;       /* NULL: auto; "login", or a SASL mechanism */
-    bool read_only;         /* EXAMINE, always */
+    bool read_only;         /* EXAMINE, always; what changes anything fails with EROFS */
     unsigned connections;   /* the most at once */
     unsigned timeout;       /* seconds until a silent server is an error */
     ImapCompress compress;

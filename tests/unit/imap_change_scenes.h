@@ -143,6 +143,30 @@ static inline Act *act_flags(Bed *bed, MailFlagsHow how, const char *names, uint
     return act;
 }
 
+static inline Act *act_create(Bed *bed, const char *parent, const char *level)
+{
+    Act *act = act_new(bed);
+
+    act->op = mail_store_create(bed->store, parent, level, act_folder, act_done, act);
+    return act;
+}
+
+static inline Act *act_delete(Bed *bed, const char *folder)
+{
+    Act *act = act_new(bed);
+
+    act->op = mail_store_delete(bed->store, folder, act_done, act);
+    return act;
+}
+
+static inline Act *act_rename(Bed *bed, const char *folder, const char *parent, const char *level)
+{
+    Act *act = act_new(bed);
+
+    act->op = mail_store_rename(bed->store, folder, parent, level, act_folder, act_done, act);
+    return act;
+}
+
 /* --- what servers say ------------------------------------------------------------------------ */
 
 /* One of 2002, and one of today. */
