@@ -240,6 +240,40 @@ void catalog_drop_folder(Catalog *catalog, uint32_t folder)
     catalog_remove_folder(catalog, found);
 }
 
+static void rename_one(Catalog *catalog, Folder *folder, const char *name)
+{
+    const Folder *other = g_hash_table_lookup(catalog->names, name);
+    if (other && other != folder)
+        catalog_drop_folder(catalog, other->about.id);
+    pthread_mutex_lock(&catalog->lock);
+    g_hash_table_remove(catalog->names, folder->about.name);
+    g_free(folder->about.name);
+    folder->about.name = g_strdup(name);
+    g_hash_table_insert(catalog->names, folder->about.name, folder);
+    pthread_mutex_unlock(&catalog->lock);
+    catalog_store_name(catalog, folder);
+}
+
+void catalog_rename_folder(Catalog *catalog, uint32_t folder, const char *name)
+{
+    Folder *found = find(catalog, folder);
+    if (!found)
+        return;
+    g_autofree char *prefix = g_strdup_printf("%s%c", found->about.name, found->about.delimiter);
+    g_autoptr(GArray) folders = catalog_folders(catalog);
+    char delimiter = found->about.delimiter;
+    rename_one(catalog, found, name);
+    for (guint i = 0; delimiter && i < folders->len; i++) {
+        const CatalogFolder *below = &g_array_index(folders, CatalogFolder, i);
+        if (below->id == folder || !g_str_has_prefix(below->name, prefix) ||
+            !find(catalog, below->id))
+            continue;
+        g_autofree char *other = g_strdup_printf("%s%c%s", name, delimiter,
+                                                 below->name + strlen(prefix));
+        rename_one(catalog, find(catalog, below->id), other);
+    }
+}
+
 /* Nothing that was known holds; the sync under way tells all. With the lock, or before insertion.
  */
 static void begin_folder(Folder *folder, uint32_t uidvalidity)

@@ -92,6 +92,12 @@ void catalog_size_record(Catalog *catalog, uint64_t *right, uint64_t *wrong);
 
 /* Makes the folder known, or updates delimiter and attributes; returns its id. */
 uint32_t catalog_put_folder(Catalog *catalog, const MailFolderInfo *info);
+/*
+ * The folder has another name at the server from now on, and all below it likewise (those whose
+ * name begins with its name and delimiter). Ids, messages and contents stay. What is known of
+ * others under the new names is forgotten.
+ */
+void catalog_rename_folder(Catalog *catalog, uint32_t folder, const char *name);
 /* Forgets the folder and its messages. */
 void catalog_drop_folder(Catalog *catalog, uint32_t folder);
 /*

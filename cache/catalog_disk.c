@@ -253,6 +253,15 @@ Folder *catalog_claim(Catalog *catalog, const MailFolderInfo *info, uint32_t uid
     return folder;
 }
 
+void catalog_store_name(Catalog *catalog, Folder *folder)
+{
+    if (folder->unsaved || !catalog_index_usable(catalog) || !write_dropped(catalog) ||
+        !index_begin(catalog->index))
+        return;
+    index_rename_folder(catalog->index, folder->about.id, folder->about.name);
+    index_commit(catalog->index);
+}
+
 /* --- flushing ------------------------------------------------------------------------------- */
 
 /* What a transaction has written of a folder, to be taken note of once it is committed. */

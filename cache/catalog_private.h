@@ -68,6 +68,9 @@ void catalog_load(Catalog *catalog);
  * index_claim_folder. Never fails: where the index can't be used, its id is a temporary one.
  */
 Folder *catalog_claim(Catalog *catalog, const MailFolderInfo *info, uint32_t uidvalidity);
+/* The folder has another name than in the index. Where that can't be written, the folder is listed
+ * anew after the next mount. */
+void catalog_store_name(Catalog *catalog, Folder *folder);
 
 /* --- catalog_names.c ------------------------------------------------------------------------ */
 

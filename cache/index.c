@@ -12,6 +12,7 @@ enum {
     ST_MAKE,
     ST_SET_VALIDITY,
     ST_DELETE_FOLDER,
+    ST_RENAME_FOLDER,
     ST_CLEAR,
     ST_DELETE,
     ST_INSERT,
@@ -44,6 +45,7 @@ static const char *const sql[N_STATEMENTS] = {
                 " VALUES (?1, ?2, ?3, ?4)",
     [ST_SET_VALIDITY] = "UPDATE folder SET uidvalidity = ?2 WHERE id = ?1",
     [ST_DELETE_FOLDER] = "DELETE FROM folder WHERE id = ?1",
+    [ST_RENAME_FOLDER] = "UPDATE OR REPLACE folder SET name = ?2 WHERE id = ?1",
     [ST_CLEAR] = "DELETE FROM message WHERE folder = ?1",
     [ST_DELETE] = "DELETE FROM message WHERE folder = ?1 AND uid = ?2",
     [ST_INSERT] = "INSERT INTO message"
@@ -473,6 +475,17 @@ void index_delete_folder(Index *index, uint32_t folder)
     run(index, ST_CLEAR, 1, (int64_t[]){folder});
     run(index, ST_DELETE_NAMES, 1, (int64_t[]){folder});
     run(index, ST_DELETE_REMOVALS, 1, (int64_t[]){folder});
+}
+
+void index_rename_folder(Index *index, uint32_t folder, const char *name)
+{
+    if (index->state != DATABASE_OK)
+        return;
+    sqlite3_stmt *rename = index->statements[ST_RENAME_FOLDER];
+    statement_bind(rename, 1, (int64_t[]){folder});
+    bind_text(rename, 2, name);
+    check(index, sqlite3_step(rename));
+    sqlite3_reset(rename);
 }
 
 bool index_put_folder(Index *index, const CatalogFolder *folder, IndexSum sum, bool insert)

@@ -73,6 +73,8 @@ bool index_claim_folder(Index *index, const MailFolderInfo *info, uint32_t uidva
 bool index_begin(Index *index);
 /* The folder, and all that belongs to it. */
 void index_delete_folder(Index *index, uint32_t folder);
+/* Takes the place of another one of that name. */
+void index_rename_folder(Index *index, uint32_t folder, const char *name);
 void index_clear_messages(Index *index, uint32_t folder);
 void index_delete_message(Index *index, uint32_t folder, uint32_t uid);
 /* A ROW_NEW one is inserted, and takes nothing back that another process has proved; one that is

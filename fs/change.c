@@ -67,18 +67,6 @@ void change_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
     fuse_reply_err(req, EPERM);
 }
 
-void change_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
-{
-    (void)parent, (void)name, (void)mode;
-    fuse_reply_err(req, EPERM);
-}
-
-void change_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-    (void)parent, (void)name;
-    fuse_reply_err(req, EPERM);
-}
-
 void change_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
     (void)target, (void)parent, (void)name;
@@ -88,13 +76,6 @@ void change_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const
 void change_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
     (void)ino, (void)parent, (void)name;
-    fuse_reply_err(req, EPERM);
-}
-
-void change_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
-                   const char *new_name, unsigned flags)
-{
-    (void)parent, (void)name, (void)new_parent, (void)new_name, (void)flags;
     fuse_reply_err(req, EPERM);
 }
 

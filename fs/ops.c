@@ -56,6 +56,17 @@ COUNTED(xattr_list, (fuse_req_t req, fuse_ino_t ino, size_t size), (req, ino, si
 COUNTED(change_unlink, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
 COUNTED(change_fsyncdir, (fuse_req_t req, fuse_ino_t ino, int datasync, File *file),
         (req, ino, datasync, file))
+COUNTED(folders_mkdir, (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode),
+        (req, parent, name, mode))
+COUNTED(folders_rmdir, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
+COUNTED(folders_rename,
+        (fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+         const char *new_name, unsigned flags),
+        (req, parent, name, new_parent, new_name, flags))
+COUNTED(flags_setxattr,
+        (fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int how),
+        (req, ino, name, value, size, how))
+COUNTED(flags_removexattr, (fuse_req_t req, fuse_ino_t ino, const char *name), (req, ino, name))
 
 const struct fuse_lowlevel_ops pullmail_ops = {
     .init = init,
@@ -73,14 +84,16 @@ const struct fuse_lowlevel_ops pullmail_ops = {
     .release = counted_file_release,
     .getxattr = counted_xattr_get,
     .listxattr = counted_xattr_list,
+    .setxattr = counted_flags_setxattr,
+    .removexattr = counted_flags_removexattr,
     .unlink = counted_change_unlink,
     .fsyncdir = counted_change_fsyncdir,
     .mknod = change_mknod,
-    .mkdir = change_mkdir,
-    .rmdir = change_rmdir,
+    .mkdir = counted_folders_mkdir,
+    .rmdir = counted_folders_rmdir,
+    .rename = counted_folders_rename,
     .symlink = change_symlink,
     .link = change_link,
-    .rename = change_rename,
     .setattr = change_setattr,
     .write = change_write,
 };

@@ -31,24 +31,42 @@ void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
 /* statfs.c */
 void statfs_get(fuse_req_t req, fuse_ino_t ino);
 
+/* The attributes that have a message's flags: all, "\\Seen $Forwarded"; and as tags of a desktop,
+ * the keywords alone, "$Forwarded,work". */
+#define XATTR_FLAGS "user.mail.flags"
+#define XATTR_TAGS "user.xdg.tags"
+
 /* xattr.c */
 void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
 void xattr_list(fuse_req_t req, fuse_ino_t ino, size_t size);
 
 /*
- * change.c: unlink is the only change there is yet: see removal.h. fsync of any directory waits for
- * the server. All else is EPERM; where the mount is read-only, the kernel says EROFS itself.
+ * flags.c: sets a message's flags by its attributes, at the server, before the answer: EINVAL for
+ * what is no flag or can't be kept, EAGAIN where another client has changed them since they were
+ * seen here. All other attributes are ENOTSUP.
+ */
+void flags_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+                    size_t size, int how);
+void flags_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+/* The keywords among flags; the caller frees. */
+char *flags_to_tags(const char *flags);
+
+/*
+ * change.c: unlink (see removal.h), and fsync of any directory, which waits for the server. All
+ * that no mailbox can do is EPERM; where the mount is read-only, the kernel says EROFS itself.
  */
 void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
 void change_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *file);
 void change_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
-void change_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
-void change_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
 void change_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
 void change_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name);
-void change_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
-                   const char *new_name, unsigned flags);
 void change_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
                     struct fuse_file_info *file);
 void change_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
                   struct fuse_file_info *file);
+
+/* folders.c: folders are made, removed and renamed at the server, before the answer. */
+void folders_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void folders_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void folders_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+                    const char *new_name, unsigned flags);

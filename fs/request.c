@@ -114,6 +114,11 @@ void request_wait(Request *request, GQueue *queue)
     g_queue_push_tail_link(queue, &request->link);
 }
 
+Request *request_find(Requests *requests, uint64_t id)
+{
+    return g_hash_table_lookup(requests->pending, &id);
+}
+
 void request_resume(Request *request, const GError *error)
 {
     if (request->queue)

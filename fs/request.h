@@ -45,6 +45,8 @@ void request_post(Request *request, void (*submit)(Request *request));
 
 /* Puts it at the end of a queue of its kind. */
 void request_wait(Request *request, GQueue *queue);
+/* The request of that id, which is in no queue; NULL: it was interrupted since. */
+Request *request_find(Requests *requests, uint64_t id);
 /* Takes it from its queue and resumes it; it is gone afterwards, or waits again. */
 void request_resume(Request *request, const GError *error);
 /* Resumes all that are in the queue now. */

@@ -5,14 +5,15 @@
 #include <errno.h>
 #include <string.h>
 
-#define XATTR_FLAGS "user.mail.flags"
 #define XATTR_UID "user.mail.uid"
 #define XATTR_UIDL "user.mail.uidl"
 #define XATTR_UIDVALIDITY "user.mail.uidvalidity"
 #define XATTR_TYPE "user.mime_type"
 
-static const char message_names[] = XATTR_FLAGS "\0" XATTR_UID "\0" XATTR_UIDVALIDITY
-                                                "\0" XATTR_TYPE;
+#define MESSAGE_NAMES XATTR_FLAGS "\0" XATTR_UID "\0" XATTR_UIDVALIDITY "\0" XATTR_TYPE
+
+static const char message_names[] = MESSAGE_NAMES;
+static const char tagged_message_names[] = MESSAGE_NAMES "\0" XATTR_TAGS;
 static const char named_message_names[] = XATTR_UIDL "\0" XATTR_TYPE;
 static const char folder_names[] = XATTR_UIDVALIDITY;
 
@@ -31,6 +32,15 @@ static char *uidvalidity_text(Mount *mount, uint32_t id)
     return g_strdup_printf("%u", folder.state.uidvalidity);
 }
 
+/* NULL: it has no keywords, and no such attribute. */
+static char *tags_of(const Mount *mount, const CatalogMessage *message)
+{
+    g_autofree char *flags = catalog_flags(mount->catalog, message->flag_set);
+    g_autofree char *tags = flags_to_tags(flags);
+
+    return *tags ? g_steal_pointer(&tags) : NULL;
+}
+
 static char *message_value(Mount *mount, Inode inode, const char *name)
 {
     CatalogMessage message;
@@ -46,6 +56,8 @@ static char *message_value(Mount *mount, Inode inode, const char *name)
                    : NULL;
     if (strcmp(name, XATTR_FLAGS) == 0)
         return catalog_flags(mount->catalog, message.flag_set);
+    if (strcmp(name, XATTR_TAGS) == 0)
+        return tags_of(mount, &message);
     if (strcmp(name, XATTR_UID) == 0)
         return g_strdup_printf("%u", message.uid);
     if (strcmp(name, XATTR_UIDVALIDITY) == 0)
@@ -100,7 +112,8 @@ static void reply_value(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 /* Whether it is about flags that may have changed on the server, without us being told. */
 static bool is_behind(const Mount *mount, fuse_ino_t ino, const char *name)
 {
-    return strcmp(name, XATTR_FLAGS) == 0 && inode_of(ino).kind == INODE_MESSAGE &&
+    return (strcmp(name, XATTR_FLAGS) == 0 || strcmp(name, XATTR_TAGS) == 0) &&
+           inode_of(ino).kind == INODE_MESSAGE &&
            refresh_is_behind(mount->refresher, inode_of(ino).folder);
 }
 
@@ -139,16 +152,26 @@ void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
     request_post(request, flags_submit);
 }
 
+static void list_of_message(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+    Mount *mount = fuse_req_userdata(req);
+    g_autofree char *tags = value_of(mount, ino, XATTR_TAGS);
+
+    if (!has_uids(mount))
+        reply(req, named_message_names, sizeof named_message_names, size);
+    else if (tags)
+        reply(req, tagged_message_names, sizeof tagged_message_names, size);
+    else
+        reply(req, message_names, sizeof message_names, size);
+}
+
 void xattr_list(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
     Mount *mount = fuse_req_userdata(req);
     g_autofree char *uidvalidity = NULL;
 
     if (inode_of(ino).kind == INODE_MESSAGE) {
-        if (has_uids(mount))
-            reply(req, message_names, sizeof message_names, size);
-        else
-            reply(req, named_message_names, sizeof named_message_names, size);
+        list_of_message(req, ino, size);
         return;
     }
     uidvalidity = value_of(mount, ino, XATTR_UIDVALIDITY);
