@@ -37,6 +37,23 @@ static void check_name(const char *name)
     check(!uid || g_str_has_suffix(name, ".eml"), "a UID from nowhere");
 }
 
+/* As a server's name for a message, and as a file name that is looked up. */
+static void check_unique(const char *text)
+{
+    char name[256], again[256];
+    unsigned which = 0;
+    g_autofree char *decoded = names_unique_decode(text, &which);
+
+    check(!decoded || (names_unique(decoded, which, again, sizeof again) && !strcmp(again, text)),
+          "two names for a message");
+    if (strlen(text) > 70 || !*text || !g_str_is_ascii(text) ||
+        !names_unique(text, 1, name, sizeof name))
+        return;
+    g_autofree char *back = names_unique_decode(name, &which);
+    check(!strchr(name, '/') && name[0] != '.', "a name that leads elsewhere");
+    check(back && strcmp(back, text) == 0 && which == 1, "the way back from a name differs");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autofree char *text = g_strndup(size > 0 ? (const char *)data : "", size);
@@ -46,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     check_level(text);
     check_name(text);
+    check_unique(text);
     if (size > 0)
         memcpy(&date, data, MIN(size, sizeof date));
     if (size > sizeof date)
