@@ -1,5 +1,6 @@
 #include "change.h"
 #include "flagnames.h"
+#include "listing.h"
 #include "outcome.h"
 
 #include <errno.h>
@@ -56,7 +57,10 @@ static bool take_code(AppendOp *append, const ImapValue *code)
 /* Of REPLACE it comes ahead of the tagged response. */
 static bool append_untagged(gpointer data, const ImapResponse *response)
 {
-    return strcmp(response->name, "OK") == 0 && take_code(data, response->code);
+    AppendOp *append = data;
+
+    return append->replaces && strcmp(response->name, "OK") == 0 &&
+           take_code(append, response->code);
 }
 
 static GError *outcome(const AppendOp *append, const ImapResponse *response)
@@ -126,8 +130,9 @@ static void send_append(AppendOp *append)
     if (append->has_date)
         imap_command_date(command, append->date);
     imap_command_source(command, append->source, imap_session_literal_mode(session));
-    imap_conn_send(imap_session_conn(session), g_steal_pointer(&command), 0, &append_events,
-                   append);
+    /* What is told ahead of the end of a REPLACE does not say of which. */
+    imap_conn_send(imap_session_conn(session), g_steal_pointer(&command),
+                   append->replaces ? IMAP_REQUEST_BARRIER : 0, &append_events, append);
 }
 
 /* --- limits ------------------------------------------------------------------------------------
@@ -150,14 +155,10 @@ static bool is_too_large(AppendOp *append, uint64_t limit)
 static bool status_untagged(gpointer data, const ImapResponse *response)
 {
     AppendOp *append = data;
-    const ImapValue *items = imap_value_item(response->values, 1);
 
-    if (strcmp(response->name, "STATUS") != 0)
-        return false;
-    for (size_t i = 0; i + 1 < imap_value_count(items); i += 2)
-        if (imap_value_is(imap_value_item(items, i), "APPENDLIMIT"))
-            imap_value_number(imap_value_item(items, i + 1), &append->limit);
-    return true;
+    imap_status_read(append->change.op.session, response, append->folder, "APPENDLIMIT",
+                     &append->limit);
+    return false; /* others may ask for the same */
 }
 
 /* A server that does not say its limit may still refuse. */

@@ -398,6 +398,37 @@ static void take_tagged(ImapConn *conn, const ImapResponse *response)
         request_free(request);
 }
 
+static bool offer(const Request *request, const ImapResponse *response)
+{
+    return request->events && request->events->untagged &&
+           request->events->untagged(request->data, response);
+}
+
+/* The request that an "* ESEARCH (TAG "A1") …" is for; NULL where it does not say. */
+static const Request *correlated(ImapConn *conn, const ImapResponse *response)
+{
+    const ImapValue *correlator = imap_value_item(response->values, 0);
+    const char *tag = imap_value_text(imap_value_item(correlator, 1));
+    GList *link = NULL;
+
+    if (strcmp(response->name, "ESEARCH") == 0 && tag &&
+        imap_value_is(imap_value_item(correlator, 0), "TAG"))
+        link = find_tag(conn, tag);
+    return link ? link->data : NULL;
+}
+
+static bool is_claimed(ImapConn *conn, const ImapResponse *response)
+{
+    const Request *one = correlated(conn, response);
+
+    if (one)
+        return offer(one, response);
+    for (GList *l = conn->in_flight.head; l; l = l->next)
+        if (offer(l->data, response))
+            return true;
+    return false;
+}
+
 static void take_untagged(ImapConn *conn, const ImapResponse *response)
 {
     if (strcmp(response->name, "BYE") == 0) {
@@ -405,16 +436,10 @@ static void take_untagged(ImapConn *conn, const ImapResponse *response)
         conn->farewell = g_strdup(response->text);
         expect_answer(conn);
     }
-    if (!conn->greeted) {
+    if (!conn->greeted)
         conn->greeted = true;
-    } else {
-        for (GList *l = conn->in_flight.head; l; l = l->next) {
-            const Request *request = l->data;
-            if (request->events && request->events->untagged &&
-                request->events->untagged(request->data, response))
-                return;
-        }
-    }
+    else if (is_claimed(conn, response))
+        return;
     conn->events->untagged(conn->data, response);
 }
 

@@ -41,7 +41,11 @@ enum {
 
 /* What a request is told. Each but done may be NULL. */
 typedef struct {
-    /* An untagged response while the request is in flight; true claims it. */
+    /*
+     * An untagged response while the request is in flight; true claims it. Servers may answer
+     * several commands before they complete the first, so that it need not be this one's; but for
+     * ESEARCH, which names its command (RFC 4466), and is told to that one alone.
+     */
     bool (*untagged)(gpointer data, const ImapResponse *response);
     /* A literal of this FETCH item begins: true wants it, up to *limit bytes. */
     bool (*literal)(gpointer data, const char *item, uint64_t *limit);

@@ -181,13 +181,16 @@ static void search_done(gpointer data, const ImapResponse *response, const GErro
     batch_answered(batch);
 }
 
-static void take_code(Batch *batch, const ImapResponse *response)
+/* False where the code is of none of the batch's messages. */
+static bool take_code(Batch *batch, const ImapResponse *response)
 {
+    const uint32_t *uids = batch->copy->change.uids + batch->first;
     uint32_t uidvalidity = 0;
     g_autoptr(GArray) pairs = imap_copyuid_read(response, IMAP_BATCH_UIDS, &uidvalidity);
 
-    if (!pairs)
-        return;
+    if (!pairs || g_array_index(pairs, ImapCopyUid, 0).uid < uids[0] ||
+        g_array_index(pairs, ImapCopyUid, 0).uid > uids[batch->n_uids - 1])
+        return false;
     if (!batch->copies || batch->uidvalidity != uidvalidity) {
         g_clear_pointer(&batch->copies, g_hash_table_unref);
         batch->copies = g_hash_table_new(NULL, NULL);
@@ -198,15 +201,13 @@ static void take_code(Batch *batch, const ImapResponse *response)
         g_hash_table_replace(batch->copies, GUINT_TO_POINTER(pair->uid),
                              GUINT_TO_POINTER(pair->copy));
     }
+    return true;
 }
 
-/* Of MOVE it comes ahead of the tagged response, and of what it expunges. */
+/* Of MOVE it comes ahead of the tagged response, and maybe of that of the batch before. */
 static bool copy_untagged(gpointer data, const ImapResponse *response)
 {
-    if (strcmp(response->name, "OK") != 0 || !imap_has_code(response, "COPYUID"))
-        return false;
-    take_code(data, response);
-    return true;
+    return strcmp(response->name, "OK") == 0 && take_code(data, response);
 }
 
 static void copy_done(gpointer data, const ImapResponse *response, const GError *error)

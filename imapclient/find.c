@@ -193,7 +193,9 @@ static void find_start(MailOp *op)
             return;
         }
     }
-    imap_conn_send(imap_session_conn(op->session), g_steal_pointer(&command), 0, &search_events,
+    /* Nobody else's answer may be taken for that of this one. */
+    imap_conn_send(imap_session_conn(op->session), g_steal_pointer(&command),
+                   imap_search_is_extended(op->session) ? 0 : IMAP_REQUEST_BARRIER, &search_events,
                    find);
 }
 

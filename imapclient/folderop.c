@@ -18,63 +18,60 @@ static void forget(ImapFolderOp *folder, ImapFolderAsk ask)
     folder->found[ask] = (ImapListing){0};
 }
 
-/* A name with '%' or '*' in it is a pattern, and may find others too. */
-static void take_found(ImapFolderOp *folder, ImapFolderAsk ask, ImapListing *listing)
-{
-    const char *const wanted[] = {folder->old, folder->parent ? folder->parent : "", folder->name};
-
-    if (strcmp(listing->name ? listing->name : "", wanted[ask]) != 0)
-        return;
-    forget(folder, ask);
-    folder->found[ask] = *listing;
-    listing->name = NULL;
-}
-
 static bool is_below(const char *name, const char *folder, char delimiter)
 {
     return delimiter && g_str_has_prefix(name, folder) && name[strlen(folder)] == delimiter;
 }
 
+/* A name with '%' or '*' in it is a pattern, and may find others too. */
+static bool is_wanted(const ImapFolderOp *folder, ImapFolderAsk ask, const ImapListing *listing)
+{
+    const char *const wanted[] = {folder->old, folder->parent, folder->name};
+
+    if (ask == IMAP_FOLDER_PARENT && !folder->parent)
+        return listing->is_root;
+    return wanted[ask] && g_strcmp0(listing->name, wanted[ask]) == 0;
+}
+
+/* The answers to several commands may come before the first is completed: what one hears is taken
+ * for whatever it is. */
 static void take_listing(ImapFolderPart *part, const ImapResponse *response)
 {
     ImapFolderOp *folder = part->folder;
     g_auto(ImapListing) listing = {0};
     bool told = imap_listing_read(&listing, folder->op.session, response);
+    bool is_old = told && is_wanted(folder, IMAP_FOLDER_OLD, &listing);
     bool below = told && folder->old && is_below(listing.name, folder->old, listing.delimiter);
 
-    if (part->ask <= IMAP_FOLDER_NEW)
-        take_found(folder, part->ask, &listing);
-    else if (part->ask == IMAP_FOLDER_CHILDREN)
-        folder->has_children = folder->has_children || below || !told;
-    else if (part->ask == IMAP_FOLDER_SUBSCRIBED && told &&
-             (below || strcmp(listing.name, folder->old) == 0) &&
-             folder->subscribed->len < SUBSCRIPTIONS)
-        g_ptr_array_add(folder->subscribed, g_steal_pointer(&listing.name));
-}
-
-/* "* STATUS name (MESSAGES 3)" */
-static void take_status(ImapFolderOp *folder, const ImapResponse *response)
-{
-    const ImapValue *items = imap_value_item(response->values, 1);
-
-    for (size_t i = 0; i + 1 < imap_value_count(items); i += 2)
-        if (imap_value_is(imap_value_item(items, i), "MESSAGES"))
-            folder->has_messages = imap_value_number(imap_value_item(items, i + 1),
-                                                     &folder->messages);
+    if (below || (!told && part->ask == IMAP_FOLDER_CHILDREN))
+        folder->has_children = true;
+    if (listing.subscribed && (is_old || below) && folder->subscribed->len < SUBSCRIPTIONS &&
+        !g_ptr_array_find_with_equal_func(folder->subscribed, listing.name, g_str_equal, NULL))
+        g_ptr_array_add(folder->subscribed, g_strdup(listing.name));
+    /* A subscription is to a name, which need not be one of a folder. */
+    if (strcmp(response->name, "LSUB") == 0 ||
+        (listing.subscribed && (listing.attributes & MAIL_FOLDER_NONEXISTENT)))
+        return;
+    for (ImapFolderAsk ask = 0; ask <= IMAP_FOLDER_NEW; ask++) {
+        if (!is_wanted(folder, ask, &listing))
+            continue;
+        forget(folder, ask);
+        folder->found[ask] = listing;
+        folder->found[ask].name = g_strdup(listing.name);
+    }
 }
 
 static bool part_untagged(gpointer data, const ImapResponse *response)
 {
     ImapFolderPart *part = data;
-    bool lists = part->ask <= IMAP_FOLDER_CHILDREN || part->ask == IMAP_FOLDER_SUBSCRIBED;
+    ImapFolderOp *folder = part->folder;
 
-    if (lists && (strcmp(response->name, "LIST") == 0 || strcmp(response->name, "LSUB") == 0))
+    if (strcmp(response->name, "LIST") == 0 || strcmp(response->name, "LSUB") == 0)
         take_listing(part, response);
-    else if (part->ask == IMAP_FOLDER_MESSAGES && strcmp(response->name, "STATUS") == 0)
-        take_status(part->folder, response);
-    else
-        return false;
-    return true;
+    else if (imap_status_read(folder->op.session, response, folder->old ? folder->old : "",
+                              "MESSAGES", &folder->messages))
+        folder->has_messages = true;
+    return false; /* others may have asked for the same */
 }
 
 /* --- steps -------------------------------------------------------------------------------------

@@ -53,11 +53,11 @@ static bool list_untagged(gpointer data, const ImapResponse *response)
         return false;
     if (imap_listing_read(&found, list->op.session, response)) {
         tell(list, found.name, found.delimiter, found.attributes);
-    } else if (!list->strange) {
+    } else if (!list->strange && !found.is_root) {
         list->strange = true;
         g_warning("folders whose names can't be told, or are too long, are not shown");
     }
-    return true;
+    return false; /* others may have asked for the same */
 }
 
 static void next(ListOp *list);

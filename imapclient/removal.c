@@ -122,13 +122,21 @@ static bool tell_batch(Batch *batch)
     return all;
 }
 
+/* A search in the same packet may still find what is being expunged. */
+static bool needs_look(const Batch *batch)
+{
+    unsigned what = batch->removal->what;
+
+    return (what & IMAP_REMOVAL_LOOKS) || (batch->refusal && (what & IMAP_REMOVAL_EXPUNGES));
+}
+
 static void batch_answered(Batch *batch)
 {
     ImapRemoval *removal = batch->removal;
 
     if (--batch->running > 0)
         return;
-    if (batch->refusal && !batch->looks && (removal->what & IMAP_REMOVAL_EXPUNGES)) {
+    if (!batch->looks && needs_look(batch)) {
         send_look(batch);
         return;
     }
@@ -180,7 +188,7 @@ static void send_batch(ImapRemoval *removal)
         imap_command_uids(command, batch->uids, batch->n_uids);
         send(batch, command, &part_events);
     }
-    if (removal->what & IMAP_REMOVAL_LOOKS)
+    if (removal->what == IMAP_REMOVAL_LOOKS)
         send_look(batch);
 }
 

@@ -10,11 +10,15 @@ void imap_search_clear(ImapSearch *search)
     search->answered = search->strange = false;
 }
 
+bool imap_search_is_extended(const ImapSession *session)
+{
+    return imap_capabilities_have(&imap_session_login(session)->caps, IMAP_CAP_ESEARCH);
+}
+
 ImapCommand *imap_search_command(const ImapSession *session)
 {
-    bool extended = imap_capabilities_have(&imap_session_login(session)->caps, IMAP_CAP_ESEARCH);
-
-    return imap_command_new(extended ? "UID SEARCH RETURN (ALL)" : "UID SEARCH");
+    return imap_command_new(imap_search_is_extended(session) ? "UID SEARCH RETURN (ALL)"
+                                                             : "UID SEARCH");
 }
 
 static void add_range(ImapSearch *search, MailUidRange range)
@@ -69,7 +73,7 @@ bool imap_search_take(ImapSearch *search, const ImapResponse *response)
     else
         return false;
     search->answered = true;
-    return true;
+    return strcmp(response->name, "ESEARCH") == 0;
 }
 
 bool imap_search_finish(ImapSearch *search)

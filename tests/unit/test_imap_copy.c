@@ -363,6 +363,49 @@ static void test_many(void **state)
     scene_run(&scene);
 }
 
+/* A server may tell of several commands before it completes the first; those that say whose they
+ * are, or of what, are not taken for another's. */
+static void play_two_batches(Bed *bed)
+{
+    g_autofree uint32_t *uids = g_new(uint32_t, 1001);
+
+    for (uint32_t i = 0; i < 1001; i++)
+        uids[i] = i + 1;
+    act_move(bed, from_inbox(uids, 1001, "Work"));
+}
+
+static void test_completed_later(void **state)
+{
+    g_autoptr(GString) told = g_string_new(NULL);
+    static const char *const searches[] = {"UID SEARCH RETURN (ALL)", "UID SEARCH"};
+    static const char *const found[][2] = {
+        {"ESEARCH (TAG \"A2\") UID ALL 1:1000", "ESEARCH (TAG \"A4\") UID ALL 1001"},
+        {"SEARCH 1 1000", "SEARCH 1001"},
+    };
+
+    (void)state;
+    for (int i = 1; i <= 1000; i++)
+        g_string_append_printf(told, "copied %d to 70 %d\nremoved %d\n", i, i + 5000, i);
+    g_string_append(told, "copied 1001 to 70 6001\nremoved 1001\nok\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(searches); i++) {
+        g_autofree char *script = g_strdup_printf(
+            "C: A2 %s UID 1:1000\nC: A3 UID MOVE 1:1000 Work\n"
+            "C: A4 %s UID 1001\nC: A5 UID MOVE 1001 Work\n"
+            "S: * %s\nS: * %s\n"
+            "S: * OK [COPYUID 70 1:1000 5001:6000] moved\nS: * OK [COPYUID 70 1001 6001] moved\n"
+            "S: A2 OK done\nS: A3 OK done\nS: A4 OK done\nS: A5 OK done\n",
+            searches[i], searches[i], found[i][0], found[i][1]);
+        const Scene scene = {
+            .scripts = {{i ? PREAUTH("IMAP4rev1 MOVE UIDPLUS") : NEW, OPENED, script}},
+            .play = play_two_batches,
+            .told = {{told->str}},
+            .writable = true,
+            .whole_only = true,
+        };
+        scene_run(&scene);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -374,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_lost_answers),
         cmocka_unit_test(test_refused_here),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_completed_later),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }

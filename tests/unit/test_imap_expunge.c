@@ -6,31 +6,32 @@ static void play_three(Bed *bed)
     act_expunge(bed, in_inbox(uids_three, 3));
 }
 
+#define EXPUNGE "C: A2 UID EXPUNGE 5:6,9\n"
+#define LOOK "C: A3 UID SEARCH RETURN (ALL) UID 5:6,9\n"
+
+/* A search that goes out with the command may be answered from before it. */
 static void test_by_uid(void **state)
 {
     (void)state;
     static const Scene all = {
         .scripts = {{NEW, OPENED,
-                     "C: A2 UID EXPUNGE 5:6,9\nC: A3 UID SEARCH RETURN (ALL) UID 5:6,9\n",
-                     "S: * 2 EXPUNGE\nS: * 2 EXPUNGE\nS: * 3 EXPUNGE\n" OK("A2"),
-                     "S: * ESEARCH (TAG \"A3\") UID\n" OK("A3")}},
+                     EXPUNGE "S: * 2 EXPUNGE\nS: * 2 EXPUNGE\nS: * 3 EXPUNGE\n" OK("A2"),
+                     LOOK "S: * ESEARCH (TAG \"A3\") UID\n" OK("A3")}},
         .play = play_three,
         .told = {{"removed 5\nremoved 6\nremoved 9\nok\n"}},
         .writable = true,
     };
     /* Somebody has taken the mark off one of them. */
     static const Scene unmarked = {
-        .scripts = {{NEW, OPENED,
-                     "C: A2 UID EXPUNGE 5:6,9\nC: A3 UID SEARCH RETURN (ALL) UID 5:6,9\n", OK("A2"),
-                     "S: * ESEARCH (TAG \"A3\") UID ALL 6\n" OK("A3")}},
+        .scripts = {{NEW, OPENED, EXPUNGE OK("A2"),
+                     LOOK "S: * ESEARCH (TAG \"A3\") UID ALL 6\n" OK("A3")}},
         .play = play_three,
         .told = {{"removed 5\nremoved 9\nok\n"}},
         .writable = true,
     };
     static const Scene refused = {
-        .scripts = {{NEW, OPENED,
-                     "C: A2 UID EXPUNGE 5:6,9\nC: A3 UID SEARCH RETURN (ALL) UID 5:6,9\n",
-                     "S: A2 NO [NOPERM] no\n", "S: * ESEARCH (TAG \"A3\") UID ALL 5:6\n" OK("A3")}},
+        .scripts = {{NEW, OPENED, EXPUNGE "S: A2 NO [NOPERM] no\n",
+                     LOOK "S: * ESEARCH (TAG \"A3\") UID ALL 5:6\n" OK("A3")}},
         .play = play_three,
         .told = {{"removed 9\nerror EACCES\n"}},
         .writable = true,
@@ -40,6 +41,7 @@ static void test_by_uid(void **state)
     scene_run(&refused);
 }
 
+#undef LOOK
 #define SEARCH "C: A2 UID SEARCH DELETED\n"
 #define LOOK "C: A4 UID SEARCH UID 5:6,9\n"
 
@@ -160,6 +162,39 @@ static void test_other_folder_meanwhile(void **state)
     scene_run(&scene);
 }
 
+static void play_two_batches(Bed *bed)
+{
+    g_autofree uint32_t *uids = g_new(uint32_t, 1001);
+
+    for (uint32_t i = 0; i < 1001; i++)
+        uids[i] = i + 1;
+    act_expunge(bed, in_inbox(uids, 1001));
+}
+
+/* A server may answer both searches before it completes the first. */
+static void test_completed_later(void **state)
+{
+    g_autoptr(GString) told = g_string_new(NULL);
+
+    (void)state;
+    for (int i = 1; i < 1000; i++)
+        g_string_append_printf(told, "removed %d\n", i);
+    g_string_append(told, "removed 1001\nok\n");
+    const Scene scene = {
+        .scripts = {{NEW, OPENED,
+                     "C: A2 UID EXPUNGE 1:1000\nC: A3 UID EXPUNGE 1001\n" OK("A2") OK("A3"),
+                     "C: A4 UID SEARCH RETURN (ALL) UID 1:1000\n"
+                     "C: A5 UID SEARCH RETURN (ALL) UID 1001\n",
+                     "S: * ESEARCH (TAG \"A4\") UID ALL 1000\n",
+                     "S: * ESEARCH (TAG \"A5\") UID\n" OK("A4") OK("A5")}},
+        .play = play_two_batches,
+        .told = {{told->str}},
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -168,6 +203,7 @@ int main(void)
         cmocka_unit_test(test_others_are_marked),
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_other_folder_meanwhile),
+        cmocka_unit_test(test_completed_later),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }

@@ -19,28 +19,29 @@ static void play_quoted(Bed *bed)
 #define EXAMINED(tag)                                                                 \
     "S: * 3 EXISTS\nS: * OK [UIDVALIDITY 70] valid\nS: * OK [PERMANENTFLAGS ()] no\n" \
     "S: " tag " OK [READ-ONLY] done\n"
-#define ASKED "C: A1 EXAMINE Work\nC: A2 UID SEARCH UID 12:* HEADER Message-ID <a.b@x>\n"
+/* Where there is no ESEARCH, nobody else's search may be under way. */
+#define SEARCH "C: A2 UID SEARCH UID 12:* HEADER Message-ID <a.b@x>\n"
+#define ASKED "C: A1 EXAMINE Work\n" EXAMINED("A1") SEARCH
 
 static void test_found(void **state)
 {
     (void)state;
     static const Scene one = {
-        .scripts = {{OLD, ASKED, EXAMINED("A1"), "S: * SEARCH 12\n" OK("A2"),
-                     "C: A3 UID FETCH 12 (RFC822.SIZE)\n",
+        .scripts = {{OLD, ASKED, "S: * SEARCH 12\n" OK("A2"), "C: A3 UID FETCH 12 (RFC822.SIZE)\n",
                      "S: * 3 FETCH (UID 12 RFC822.SIZE 21)\n" OK("A3")}},
         .play = play_by_id,
         .told = {{"found 70 12 size 21\nok\n"}},
         .writable = true,
     };
     static const Scene none = {
-        .scripts = {{OLD, ASKED, EXAMINED("A1"), "S: * SEARCH\n" OK("A2")}},
+        .scripts = {{OLD, ASKED, "S: * SEARCH\n" OK("A2")}},
         .play = play_by_id,
         .told = {{"ok\n"}},
         .writable = true,
     };
     /* "12:*" is also the last one there is. */
     static const Scene last = {
-        .scripts = {{OLD, ASKED, EXAMINED("A1"), "S: * SEARCH 9\n" OK("A2")}},
+        .scripts = {{OLD, ASKED, "S: * SEARCH 9\n" OK("A2")}},
         .play = play_by_id,
         .told = {{"ok\n"}},
         .writable = true,
@@ -68,16 +69,16 @@ static void test_criteria(void **state)
 {
     (void)state;
     static const Scene by_size = {
-        .scripts = {{OLD, "C: A1 EXAMINE Work\nC: A2 UID SEARCH UID 1:*\n", EXAMINED("A1"),
+        .scripts = {{OLD, "C: A1 EXAMINE Work\n" EXAMINED("A1") "C: A2 UID SEARCH UID 1:*\n",
                      "S: * SEARCH\n" OK("A2")}},
         .play = play_by_size,
         .told = {{"ok\n"}},
         .writable = true,
     };
     static const Scene quoted = {
-        .scripts = {{OLD, "C: A1 EXAMINE Work\n",
+        .scripts = {{OLD, "C: A1 EXAMINE Work\n" EXAMINED("A1"),
                      "C: A2 UID SEARCH UID 12:* HEADER Message-ID \"<\\\"a b\\\"@x>\"\n",
-                     EXAMINED("A1"), "S: * SEARCH\n" OK("A2")}},
+                     "S: * SEARCH\n" OK("A2")}},
         .play = play_quoted,
         .told = {{"ok\n"}},
         .writable = true,
@@ -93,16 +94,14 @@ static void test_not_known(void **state)
         void (*play)(Bed *bed);
         const char *asked, *answers, *told;
     } cases[] = {
-        {play_by_id, ASKED, EXAMINED("A1") OK("A2"), "error EPROTO\n"},
-        {play_by_id, ASKED, EXAMINED("A1") "S: A2 NO not now\n", "error EREMOTEIO\n"},
-        {play_by_id, ASKED, "S: A1 NO [NONEXISTENT] gone\nS: A2 BAD nothing is open\n",
-         "error ENOENT\n"},
-        {play_by_size, "C: A1 EXAMINE Work\nC: A2 UID SEARCH UID 1:*\n",
-         "S: * OK [UIDVALIDITY 71] x\nS: A1 OK done\nS: * SEARCH 4\nS: A2 OK done\n",
-         "error ESTALE\n"},
+        {play_by_id, ASKED, OK("A2"), "error EPROTO\n"},
+        {play_by_id, ASKED, "S: A2 NO not now\n", "error EREMOTEIO\n"},
+        {play_by_id, "C: A1 EXAMINE Work\nS: A1 NO [NONEXISTENT] gone\n" SEARCH,
+         "S: A2 BAD nothing is open\n", "error ENOENT\n"},
+        {play_by_size, "C: A1 EXAMINE Work\nS: * OK [UIDVALIDITY 71] x\nS: A1 OK done\n",
+         "C: A2 UID SEARCH UID 1:*\nS: * SEARCH 4\nS: A2 OK done\n", "error ESTALE\n"},
         {play_by_id, ASKED,
-         EXAMINED("A1") "S: * SEARCH 12\n" OK(
-             "A2") "C: A3 UID FETCH 12 (RFC822.SIZE)\nS: A3 NO no\n",
+         "S: * SEARCH 12\n" OK("A2") "C: A3 UID FETCH 12 (RFC822.SIZE)\nS: A3 NO no\n",
          "error EREMOTEIO\n"},
     };
 
@@ -135,12 +134,11 @@ static void test_other_folder_meanwhile(void **state)
 {
     (void)state;
     static const Scene scene = {
-        .scripts = {{OLD, ASKED, "W:\n", EXAMINED("A1"),
+        .scripts = {{OLD, ASKED, "W:\nS: * SEARCH 12\n" OK("A2"),
                      "C: A3 EXAMINE INBOX\nC: A4 UID FETCH 6 (BODY.PEEK[TEXT])\n",
-                     "S: * SEARCH 12\n" OK("A2"), "C: A5 EXAMINE Work\n",
-                     "C: A6 UID SEARCH UID 12:* HEADER Message-ID <a.b@x>\n",
-                     SELECTED_AS("A3", "7", "READ-ONLY"),
+                     "C: A5 EXAMINE Work\n", SELECTED_AS("A3", "7", "READ-ONLY"),
                      "S: * 2 FETCH (UID 6 BODY[TEXT] \"six\")\n" OK("A4"), EXAMINED("A5"),
+                     "C: A6 UID SEARCH UID 12:* HEADER Message-ID <a.b@x>\n",
                      "S: * SEARCH 12\n" OK("A6"), "C: A7 UID FETCH 12 (RFC822.SIZE)\n",
                      "S: * 3 FETCH (UID 12 RFC822.SIZE 21)\n" OK("A7")}},
         .play = play_meanwhile,
