@@ -88,7 +88,7 @@ static void append_done(gpointer data, const ImapResponse *response, const GErro
 
     append->answered = response != NULL;
     op->told = imap_source_begun(append->source); /* it must not be sent again */
-    if (!failure) {
+    if (response && !failure) {
         take_code(append, response->code);
         append->sink->appended(op->data, append->uidvalidity, append->uid);
     }

@@ -207,9 +207,11 @@ GError *imap_folder_name(ImapFolderOp *folder)
     if (folder->parent && (!parent->delimiter || (parent->attributes & MAIL_FOLDER_NOINFERIORS)))
         return g_error_new(MAIL_ERROR, EPERM, "folder %s can't have others below it",
                            folder->parent);
-    if (parent->delimiter && strchr(folder->level, parent->delimiter))
+    if (parent->delimiter && strchr(folder->level, parent->delimiter)) {
+        g_autofree char *shown = imap_quote_text(separator);
         return g_error_new(MAIL_ERROR, EINVAL,
-                           "a folder's name can't have the server's delimiter %s in it", separator);
+                           "a folder's name can't have the server's delimiter %s in it", shown);
+    }
     g_free(folder->name);
     folder->name = folder->parent ? g_strconcat(folder->parent, separator, folder->level, NULL)
                                   : g_strdup(folder->level);
@@ -221,12 +223,11 @@ GError *imap_folder_name(ImapFolderOp *folder)
 void imap_folder_made(ImapFolderOp *folder)
 {
     const ImapListing *found = &folder->found[IMAP_FOLDER_NEW];
-    MailFolderInfo info = {
-        .name = folder->name,
-        .delimiter = found->name ? found->delimiter : folder->found[IMAP_FOLDER_PARENT].delimiter,
-        .attributes = found->attributes,
-    };
+    MailFolderInfo info = {.name = folder->name, .attributes = found->attributes};
 
+    info.delimiter = folder->found[IMAP_FOLDER_PARENT].delimiter;
+    if (found->name)
+        info.delimiter = found->delimiter;
     folder->op.told = true;
     folder->made(folder->op.data, &info);
     imap_folder_finish(folder, NULL);

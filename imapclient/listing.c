@@ -47,7 +47,9 @@ bool imap_listing_read(ImapListing *listing, const ImapSession *session,
     const char *wire = imap_value_text(imap_value_item(response->values, 2));
 
     listing->name = NULL;
-    listing->delimiter = separator && strlen(separator) == 1 ? *separator : '\0';
+    listing->delimiter = '\0';
+    if (separator && strlen(separator) == 1)
+        listing->delimiter = *separator;
     listing->attributes = read_attributes(imap_value_item(response->values, 0));
     listing->subscribed = strcmp(response->name, "LSUB") == 0 || is_subscribed(response->values);
     listing->is_root = wire && !*wire;

@@ -78,8 +78,9 @@ static void test_dates_and_names(void **state)
 {
     (void)state;
     static const Scene scene = {
-        .scripts = {{NEW, "C: A1 APPEND Entw&APw-rfe \"01-Jan-1970 00:00:00 +0000\" {21+}\n",
-                     SENT_TEXT, "C: A2 APPEND \"a b\" {21+}\n", SENT_TEXT,
+        .scripts = {{NEW,
+                     "C: A1 APPEND Entw&APw-rfe \"01-Jan-1970 00:00:00 +0000\" {21+}\n" SENT_TEXT,
+                     "C: A2 APPEND \"a b\" {21+}\n" SENT_TEXT,
                      "S: A1 OK [APPENDUID 1 2] done\nS: A2 OK [APPENDUID 3 4] done\n"}},
         .play = play_dates,
         .told = {{"appended 1 2\nok\n"}, {"appended 3 4\nok\n"}},
