@@ -8,11 +8,14 @@
  * Expunges messages that were marked before. With UIDPLUS by their UIDs; else all that are marked
  * are searched, and where they are no others than ours, a plain EXPUNGE takes them. Either way a
  * search tells what is gone.
+ *
+ * A server may search what it last told this session of, but expunge what others have marked since;
+ * behind the answer to NOOP it has told all.
  */
 typedef struct {
     ImapChangeOp change;
     MailRemovedSink sink;
-    enum { EXPUNGE_SEARCHES, EXPUNGE_SEARCHED, EXPUNGE_REMOVES } stage;
+    enum { EXPUNGE_HEARS, EXPUNGE_SEARCHES, EXPUNGE_SEARCHED, EXPUNGE_REMOVES } stage;
     ImapSearch marked;
     ImapRemoval *removal;
 } ExpungeOp;
@@ -62,6 +65,18 @@ static bool is_open(const ImapChangeOp *change)
     return !error;
 }
 
+static int next_stage(ExpungeOp *expunge)
+{
+    if (expunge->stage == EXPUNGE_HEARS)
+        return EXPUNGE_SEARCHES;
+    if (expunge->stage == EXPUNGE_SEARCHED || !expunge->marked.ranges)
+        return EXPUNGE_REMOVES; /* which only looks */
+    if (is_open(&expunge->change))
+        return EXPUNGE_SEARCHED;
+    imap_search_clear(&expunge->marked); /* by the time that it is, others may be marked */
+    return EXPUNGE_HEARS;
+}
+
 static void part_done(gpointer data, const ImapResponse *response, const GError *error)
 {
     ExpungeOp *expunge = data;
@@ -78,12 +93,7 @@ static void part_done(gpointer data, const ImapResponse *response, const GError 
         imap_op_finish(op, failure);
         return;
     }
-    if (expunge->stage == EXPUNGE_SEARCHED || !expunge->marked.ranges)
-        expunge->stage = EXPUNGE_REMOVES; /* which only looks */
-    else if (is_open(&expunge->change))
-        expunge->stage = EXPUNGE_SEARCHED;
-    else /* by the time that it is, others may be marked */
-        imap_search_clear(&expunge->marked);
+    expunge->stage = next_stage(expunge);
     imap_change_open(&expunge->change);
 }
 
@@ -93,7 +103,13 @@ static bool search_untagged(gpointer data, const ImapResponse *response)
 }
 
 static const ImapRequestEvents search_events = {.untagged = search_untagged, .done = part_done};
-static const ImapRequestEvents expunge_events = {.done = part_done};
+static const ImapRequestEvents plain_events = {.done = part_done};
+
+static void send_plain(ExpungeOp *expunge, const char *name)
+{
+    imap_conn_send(imap_session_conn(expunge->change.op.session), imap_command_new(name), 0,
+                   &plain_events, expunge);
+}
 
 static void send_search(ExpungeOp *expunge)
 {
@@ -112,12 +128,14 @@ static void expunge_ready(ImapChangeOp *change)
     ExpungeOp *expunge = (ExpungeOp *)change;
 
     switch (expunge->stage) {
+    case EXPUNGE_HEARS:
+        send_plain(expunge, "NOOP");
+        break;
     case EXPUNGE_SEARCHES:
         send_search(expunge);
         break;
     case EXPUNGE_SEARCHED:
-        imap_conn_send(imap_session_conn(change->op.session), imap_command_new("EXPUNGE"), 0,
-                       &expunge_events, expunge);
+        send_plain(expunge, "EXPUNGE");
         break;
     case EXPUNGE_REMOVES:
         imap_removal_go_on(expunge->removal);
@@ -136,7 +154,7 @@ static void expunge_start(MailOp *op)
     expunge->removal = imap_removal_new(change, change->uids, change->n_uids,
                                         IMAP_REMOVAL_LOOKS | (by_uid ? IMAP_REMOVAL_EXPUNGES : 0),
                                         &removal_events);
-    expunge->stage = by_uid ? EXPUNGE_REMOVES : EXPUNGE_SEARCHES;
+    expunge->stage = by_uid ? EXPUNGE_REMOVES : EXPUNGE_HEARS;
     imap_change_start(change);
 }
 

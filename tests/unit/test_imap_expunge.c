@@ -42,39 +42,39 @@ static void test_by_uid(void **state)
 }
 
 #undef LOOK
-#define SEARCH "C: A2 UID SEARCH DELETED\n"
-#define LOOK "C: A4 UID SEARCH UID 5:6,9\n"
+#define SEARCH "C: A2 NOOP\n" OK("A2") "C: A3 UID SEARCH DELETED\n"
+#define LOOK "C: A5 UID SEARCH UID 5:6,9\n"
 
 static void test_all_that_are_marked(void **state)
 {
     (void)state;
     static const Scene all = {
-        .scripts = {{OLD, OPENED, SEARCH "S: * SEARCH 9 5 6\n" OK("A2"),
-                     "C: A3 EXPUNGE\nS: * 2 EXPUNGE\nS: * 2 EXPUNGE\nS: * 3 EXPUNGE\n" OK("A3"),
-                     LOOK "S: * SEARCH\n" OK("A4")}},
+        .scripts = {{OLD, OPENED, SEARCH "S: * SEARCH 9 5 6\n" OK("A3"),
+                     "C: A4 EXPUNGE\nS: * 2 EXPUNGE\nS: * 2 EXPUNGE\nS: * 3 EXPUNGE\n" OK("A4"),
+                     LOOK "S: * SEARCH\n" OK("A5")}},
         .play = play_three,
         .told = {{"removed 5\nremoved 6\nremoved 9\nok\n"}},
         .writable = true,
     };
     static const Scene one_is_not = {
-        .scripts = {{OLD, OPENED, SEARCH "S: * SEARCH 5\nS: * SEARCH 9\n" OK("A2"),
-                     "C: A3 EXPUNGE\nS: * 2 EXPUNGE\nS: * 3 EXPUNGE\n" OK("A3"),
-                     LOOK "S: * SEARCH 6\n" OK("A4")}},
+        .scripts = {{OLD, OPENED, SEARCH "S: * SEARCH 5\nS: * SEARCH 9\n" OK("A3"),
+                     "C: A4 EXPUNGE\nS: * 2 EXPUNGE\nS: * 3 EXPUNGE\n" OK("A4"),
+                     LOOK "S: * SEARCH 6\n" OK("A5")}},
         .play = play_three,
         .told = {{"removed 5\nremoved 9\nok\n"}},
         .writable = true,
     };
     /* Nothing to expunge: nothing is, lest one be marked just now. */
     static const Scene none = {
-        .scripts = {{OLD, OPENED, SEARCH "S: * SEARCH\n" OK("A2"),
-                     "C: A3 UID SEARCH UID 5:6,9\nS: * SEARCH 6\n" OK("A3")}},
+        .scripts = {{OLD, OPENED, SEARCH "S: * SEARCH\n" OK("A3"),
+                     "C: A4 UID SEARCH UID 5:6,9\nS: * SEARCH 6\n" OK("A4")}},
         .play = play_three,
         .told = {{"removed 5\nremoved 9\nok\n"}},
         .writable = true,
     };
     static const Scene refused = {
-        .scripts = {{OLD, OPENED, SEARCH "S: * SEARCH 5\n" OK("A2"),
-                     "C: A3 EXPUNGE\nS: A3 NO no\n"}},
+        .scripts = {{OLD, OPENED, SEARCH "S: * SEARCH 5\n" OK("A3"),
+                     "C: A4 EXPUNGE\nS: A4 NO no\n"}},
         .play = play_three,
         .told = {{"error EACCES\n"}},
         .writable = true,
@@ -88,10 +88,10 @@ static void test_all_that_are_marked(void **state)
 static void test_others_are_marked(void **state)
 {
     static const char *const answers[] = {
-        "S: * SEARCH 5 6 7 9\nS: A2 OK done\n",
-        "S: * SEARCH 4\nS: A2 OK done\n",
-        "S: * SEARCH 5 6 9 4294967295\nS: A2 OK done\n",
-        "S: * ESEARCH (TAG \"A2\") UID ALL 5:4294967295\nS: A2 OK done\n",
+        "S: * SEARCH 5 6 7 9\nS: A3 OK done\n",
+        "S: * SEARCH 4\nS: A3 OK done\n",
+        "S: * SEARCH 5 6 9 4294967295\nS: A3 OK done\n",
+        "S: * ESEARCH (TAG \"A3\") UID ALL 5:4294967295\nS: A3 OK done\n",
     };
 
     (void)state;
@@ -113,10 +113,10 @@ static void test_no_answer(void **state)
     static const struct {
         const char *answer, *told;
     } cases[] = {
-        {"S: A2 OK done\n", "error EPROTO\n"},
-        {"S: * SEARCH 5 0\nS: A2 OK done\n", "error EPROTO\n"},
-        {"S: A2 NO no\n", "error EACCES\n"},
-        {"S: A2 BAD no\n", "error EPROTO\n"},
+        {"S: A3 OK done\n", "error EPROTO\n"},
+        {"S: * SEARCH 5 0\nS: A3 OK done\n", "error EPROTO\n"},
+        {"S: A3 NO no\n", "error EACCES\n"},
+        {"S: A3 BAD no\n", "error EPROTO\n"},
     };
 
     (void)state;
@@ -149,11 +149,12 @@ static void test_other_folder_meanwhile(void **state)
 {
     (void)state;
     static const Scene scene = {
-        .scripts = {{OLD, OPENED, SEARCH, "W:\nS: * SEARCH 5\n" OK("A2"),
-                     "C: A3 EXAMINE Work\nC: A4 UID FETCH 6 (BODY.PEEK[TEXT])\n",
-                     SELECT("A5", "INBOX"), SELECTED_AS("A3", "70", "READ-ONLY"),
-                     "S: * 2 FETCH (UID 6 BODY[TEXT] \"six\")\n" OK("A4"), SELECTED("A5"),
-                     "C: A6 UID SEARCH DELETED\nS: * SEARCH 7\n" OK("A6")}},
+        .scripts = {{OLD, OPENED, SEARCH, "W:\nS: * SEARCH 5\n" OK("A3"),
+                     "C: A4 EXAMINE Work\nC: A5 UID FETCH 6 (BODY.PEEK[TEXT])\n",
+                     SELECT("A6", "INBOX"), SELECTED_AS("A4", "70", "READ-ONLY"),
+                     "S: * 2 FETCH (UID 6 BODY[TEXT] \"six\")\n" OK("A5"), SELECTED("A6"),
+                     "C: A7 NOOP\n" OK("A7") "C: A8 UID SEARCH DELETED\n",
+                     "S: * SEARCH 7\n" OK("A8")}},
         .play = play_meanwhile,
         .told = {{"error EBUSY\n"}, {"fetch 6 TEXT six\nok\n"}},
         .writable = true,
