@@ -7,17 +7,27 @@
 #include <string.h>
 
 /* Some UIDs, whose commands go out together. */
-typedef struct {
+typedef struct Batch Batch;
+
+struct Batch {
     ImapRemoval *removal;
     const uint32_t *uids;
     size_t n_uids;
     unsigned running; /* commands under way */
+    bool marked;      /* by us, and to be unmarked if they can't be expunged */
+    bool expunging;   /* UID EXPUNGE is under way */
+    bool unproved;    /* the server does not say that all are gone */
     GError *refusal;
     bool looks;
     ImapSearch left;
-} Batch;
+    void (*next)(Batch *batch); /* sends what is to be sent once the folder is open; or NULL */
+};
 
-/* uids[at..n) have not been sent yet. Once failure is set nothing more is sent. */
+/*
+ * uids[at..n) have not been sent yet. Once failure is set nothing more is sent. `heard`: of so many
+ * more messages than those of the batches that were answered the server has said that they are
+ * gone.
+ */
 struct ImapRemoval {
     ImapChangeOp *change;
     const uint32_t *uids;
@@ -25,6 +35,7 @@ struct ImapRemoval {
     unsigned what;
     const ImapRemovalEvents *events;
     GPtrArray *batches; /* under way */
+    size_t heard;
     GError *failure;
 };
 
@@ -95,12 +106,67 @@ static void send_look(Batch *batch)
     send(batch, command, &look_events);
 }
 
+/* --- taking the marks back ---------------------------------------------------------------------
+ */
+
+static void unmark_done(gpointer data, const ImapResponse *response, const GError *error)
+{
+    Batch *batch = data;
+
+    (void)response; /* it is refused already */
+    if (error)
+        imap_op_finish(&batch->removal->change->op, g_error_copy(error));
+    else
+        batch_answered(batch);
+}
+
+static const ImapRequestEvents unmark_events = {.done = unmark_done};
+
+/* Those that were found; the caller frees. */
+static GArray *collect_left(Batch *batch)
+{
+    GArray *uids = g_array_new(FALSE, FALSE, sizeof *batch->uids);
+
+    if (!imap_search_finish(&batch->left))
+        return uids;
+    for (size_t i = 0; i < batch->n_uids; i++)
+        if (imap_search_found(&batch->left, batch->uids[i]))
+            g_array_append_val(uids, batch->uids[i]);
+    return uids;
+}
+
+static bool is_any_left(Batch *batch)
+{
+    g_autoptr(GArray) uids = collect_left(batch);
+
+    return uids->len > 0;
+}
+
+static void send_unmark(Batch *batch)
+{
+    g_autoptr(GArray) uids = collect_left(batch);
+    ImapCommand *command = imap_command_new("UID STORE");
+
+    batch->marked = false;
+    imap_command_uids(command, (const uint32_t *)(void *)uids->data, uids->len);
+    imap_command_raw(command, "-FLAGS.SILENT (\\Deleted)");
+    send(batch, command, &unmark_events);
+}
+
 /* --- a batch -----------------------------------------------------------------------------------
  */
 
+static bool has_next(const ImapRemoval *removal)
+{
+    for (guint i = 0; i < removal->batches->len; i++)
+        if (((const Batch *)removal->batches->pdata[i])->next)
+            return true;
+    return false;
+}
+
 static void go_on(ImapRemoval *removal)
 {
-    if (removal->at < removal->n_uids && !removal->failure)
+    if (has_next(removal) || (removal->at < removal->n_uids && !removal->failure))
         imap_change_open(removal->change);
     else if (removal->batches->len == 0)
         removal->events->done(removal->change, g_steal_pointer(&removal->failure));
@@ -127,7 +193,19 @@ static bool needs_look(const Batch *batch)
 {
     unsigned what = batch->removal->what;
 
-    return (what & IMAP_REMOVAL_LOOKS) || (batch->refusal && (what & IMAP_REMOVAL_EXPUNGES));
+    return (what & IMAP_REMOVAL_LOOKS) ||
+           ((batch->refusal || batch->unproved) && (what & IMAP_REMOVAL_EXPUNGES));
+}
+
+static void batch_finish(Batch *batch)
+{
+    ImapRemoval *removal = batch->removal;
+
+    if ((!batch->refusal || batch->looks) && tell_batch(batch))
+        g_clear_error(&batch->refusal);
+    if (!removal->failure)
+        removal->failure = g_steal_pointer(&batch->refusal);
+    g_ptr_array_remove_fast(removal->batches, batch);
 }
 
 static void batch_answered(Batch *batch)
@@ -136,15 +214,12 @@ static void batch_answered(Batch *batch)
 
     if (--batch->running > 0)
         return;
-    if (!batch->looks && needs_look(batch)) {
-        send_look(batch);
-        return;
-    }
-    if ((!batch->refusal || batch->looks) && tell_batch(batch))
-        g_clear_error(&batch->refusal);
-    if (!removal->failure)
-        removal->failure = g_steal_pointer(&batch->refusal);
-    g_ptr_array_remove_fast(removal->batches, batch);
+    if (!batch->looks && needs_look(batch))
+        batch->next = send_look;
+    else if (batch->looks && batch->marked && is_any_left(batch))
+        batch->next = send_unmark;
+    else
+        batch_finish(batch);
     go_on(removal);
 }
 
@@ -164,7 +239,79 @@ static void part_done(gpointer data, const ImapResponse *response, const GError 
     batch_answered(batch);
 }
 
-static const ImapRequestEvents part_events = {.done = part_done};
+static void mark_done(gpointer data, const ImapResponse *response, const GError *error)
+{
+    Batch *batch = data;
+
+    batch->marked = response && strcmp(response->name, "OK") == 0;
+    part_done(data, response, error);
+}
+
+/* How many of the removal's UIDs are less than this one. */
+static size_t count_below(const ImapRemoval *removal, uint64_t uid)
+{
+    size_t low = 0, high = removal->n_uids;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (removal->uids[middle] < uid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void hear_vanished(ImapRemoval *removal, const ImapResponse *response)
+{
+    const char *set = imap_value_text(imap_value_item(response->values, 0));
+    g_autoptr(GArray) ranges = set ? imap_uid_set(set) : NULL;
+
+    for (guint i = 0; ranges && i < ranges->len; i++) {
+        const MailUidRange *range = &g_array_index(ranges, MailUidRange, i);
+        removal->heard += count_below(removal, (uint64_t)range->last + 1) -
+                          count_below(removal, range->first);
+    }
+}
+
+/* Several batches hear each response; one of them counts it. */
+static bool counts(const Batch *batch)
+{
+    for (guint i = 0; i < batch->removal->batches->len; i++) {
+        const Batch *other = batch->removal->batches->pdata[i];
+        if (other->expunging && other->uids < batch->uids)
+            return false;
+    }
+    return true;
+}
+
+static bool expunge_untagged(gpointer data, const ImapResponse *response)
+{
+    const Batch *batch = data;
+
+    if (strcmp(response->name, "EXPUNGE") == 0 && counts(batch))
+        batch->removal->heard++;
+    else if (strcmp(response->name, "VANISHED") == 0 && counts(batch))
+        hear_vanished(batch->removal, response);
+    return false; /* others hear it too */
+}
+
+/* A server may answer OK and expunge nothing, as Dovecot does where its user has not the right to.
+ */
+static void expunge_done(gpointer data, const ImapResponse *response, const GError *error)
+{
+    Batch *batch = data;
+    ImapRemoval *removal = batch->removal;
+
+    batch->expunging = false;
+    batch->unproved = removal->heard < batch->n_uids;
+    removal->heard -= MIN(removal->heard, batch->n_uids);
+    part_done(data, response, error);
+}
+
+static const ImapRequestEvents mark_events = {.done = mark_done};
+static const ImapRequestEvents expunge_events = {.untagged = expunge_untagged,
+                                                 .done = expunge_done};
 
 static void send_batch(ImapRemoval *removal)
 {
@@ -181,15 +328,25 @@ static void send_batch(ImapRemoval *removal)
         command = imap_command_new("UID STORE");
         imap_command_uids(command, batch->uids, batch->n_uids);
         imap_command_raw(command, "+FLAGS.SILENT (\\Deleted)");
-        send(batch, command, &part_events);
+        send(batch, command, &mark_events);
     }
     if (removal->what & IMAP_REMOVAL_EXPUNGES) {
         command = imap_command_new("UID EXPUNGE");
         imap_command_uids(command, batch->uids, batch->n_uids);
-        send(batch, command, &part_events);
+        batch->expunging = true;
+        send(batch, command, &expunge_events);
     }
     if (removal->what == IMAP_REMOVAL_LOOKS)
         send_look(batch);
+}
+
+static void send_next(Batch *batch)
+{
+    void (*next)(Batch *) = batch->next;
+
+    batch->next = NULL;
+    if (next)
+        next(batch);
 }
 
 void imap_removal_go_on(ImapRemoval *removal)
@@ -202,6 +359,8 @@ void imap_removal_go_on(ImapRemoval *removal)
             removal->failure = g_error_new(
                 MAIL_ERROR, EACCES, "folder %s does not let messages be removed", op->folder);
     }
+    for (guint i = 0; i < removal->batches->len; i++)
+        send_next(removal->batches->pdata[i]);
     while (removal->at < removal->n_uids && removal->batches->len < IMAP_BATCHES &&
            !removal->failure)
         send_batch(removal);

@@ -4,7 +4,9 @@
  *
  * Engine thread. STORE and UID EXPUNGE of a batch go out together: if the first is refused, the
  * second takes only what somebody else had marked of messages that are to be removed anyway. Where
- * either is refused, a search tells which of them are gone. The requests are the operation's.
+ * either is refused, or fewer messages are told to be gone (by EXPUNGE or VANISHED) than should be,
+ * a search tells which of them are; of the others that were marked the mark is taken back, so that
+ * nobody expunges what its user was told is still there. The requests are the operation's.
  */
 #pragma once
 
@@ -19,8 +21,8 @@ enum {
 typedef struct {
     /* Marked, where it only marks; else gone. */
     void (*told)(ImapChangeOp *change, uint32_t uid);
-    /* No request is under way. error is taken over; NULL: each message was told, or is not marked
-     * any more. */
+    /* No request is under way. error is taken over; NULL: each message was told, or the server left
+     * it there without saying why. */
     void (*done)(ImapChangeOp *change, GError *error);
 } ImapRemovalEvents;
 
@@ -32,5 +34,6 @@ ImapRemoval *imap_removal_new(ImapChangeOp *change, const uint32_t *uids, size_t
 void imap_removal_free(
     ImapRemoval *removal); /* NULL is allowed; its requests are forgotten by then */
 
-/* The folder is open: sends as many batches as may be under way. The operation's `ready`. */
+/* The folder is open: sends what is next, of as many batches as may be under way. The operation's
+ * `ready`. */
 void imap_removal_go_on(ImapRemoval *removal);

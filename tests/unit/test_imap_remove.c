@@ -41,16 +41,24 @@ static void test_refused(void **state)
 {
     static const struct {
         const char *store, *expunge, *left, *told;
+        const char *unmark; /* NULL: nothing was marked */
     } cases[] = {
-        {"NO [NOPERM] not yours", "OK nothing to do", "5:6,9", "error EACCES\n"},
-        {"NO no", "NO no", "5:6,9", "error EACCES\n"},
-        {"NO [READ-ONLY] no", "NO no", "5:6,9", "error EROFS\n"},
-        {"OK done", "NO [INUSE] try later", "6", "removed 5\nremoved 9\nerror EBUSY\n"},
-        {"BAD what?", "BAD what?", "5:6,9", "error EPROTO\n"},
+        {"NO [NOPERM] not yours", "OK nothing to do", "5:6,9", "error EACCES\n", NULL},
+        {"NO no", "NO no", "5:6,9", "error EACCES\n", NULL},
+        {"NO [READ-ONLY] no", "NO no", "5:6,9", "error EROFS\n", NULL},
+        {"OK done", "NO [INUSE] try later", "6", "removed 5\nremoved 9\nerror EBUSY\n",
+         "C: A5 UID STORE 6 -FLAGS.SILENT (\\Deleted)\n" OK("A5")},
+        {"OK done", "NO [NOPERM] not yours", "5:6,9", "error EACCES\n",
+         "C: A5 UID STORE 5:6,9 -FLAGS.SILENT (\\Deleted)\nS: A5 NO neither that\n"},
+        {"OK done", "OK Expunge ignored: Permission denied", "5:6,9", "ok\n",
+         "C: A5 UID STORE 5:6,9 -FLAGS.SILENT (\\Deleted)\n" OK("A5")},
+        {"OK done", "OK some were not there", NULL, "removed 5\nremoved 6\nremoved 9\nok\n", NULL},
+        {"OK done", "NO no", NULL, "removed 5\nremoved 6\nremoved 9\nok\n", NULL},
+        {"BAD what?", "BAD what?", "5:6,9", "error EPROTO\n", NULL},
         {"NO [EXPUNGEISSUED] some are gone", "OK done", NULL,
-         "removed 5\nremoved 6\nremoved 9\nok\n"},
+         "removed 5\nremoved 6\nremoved 9\nok\n", NULL},
         {"NO [EXPUNGEISSUED] some are gone", "OK done", "9",
-         "removed 5\nremoved 6\nerror EREMOTEIO\n"},
+         "removed 5\nremoved 6\nerror EREMOTEIO\n", NULL},
     };
 
     (void)state;
@@ -60,7 +68,7 @@ static void test_refused(void **state)
             cases[i].store, cases[i].expunge, cases[i].left ? " ALL " : "",
             cases[i].left ? cases[i].left : "");
         const Scene scene = {
-            .scripts = {{NEW, OPENED, STORE_EXPUNGE, answers}},
+            .scripts = {{NEW, OPENED, STORE_EXPUNGE, answers, cases[i].unmark}},
             .play = play_three,
             .told = {{cases[i].told}},
             .writable = true,
@@ -137,9 +145,9 @@ static void test_stays_open(void **state)
     static const Scene again = {
         .scripts = {{NEW, OPENED,
                      "C: A2 UID STORE 5 +FLAGS.SILENT (\\Deleted)\n"
-                     "C: A3 UID EXPUNGE 5\n" OK("A2")
-                         OK("A3") "C: A4 UID STORE 6,9 +FLAGS.SILENT (\\Deleted)\n"
-                                  "C: A5 UID EXPUNGE 6,9\n" OK("A4") OK("A5")}},
+                     "C: A3 UID EXPUNGE 5\n" OK("A2") "S: * 4 EXPUNGE\n" OK("A3"),
+                     "C: A4 UID STORE 6,9 +FLAGS.SILENT (\\Deleted)\n",
+                     "C: A5 UID EXPUNGE 6,9\n" OK("A4") "S: * VANISHED 6,9\n" OK("A5")}},
         .play = play_twice,
         .told = {{"removed 5\nok\n"}, {"removed 6\nremoved 9\nok\n"}},
         .writable = true,
@@ -147,8 +155,8 @@ static void test_stays_open(void **state)
     static const Scene closed = {
         .scripts = {{NEW, OPENED,
                      "C: A2 UID STORE 5 +FLAGS.SILENT (\\Deleted)\n"
-                     "C: A3 UID EXPUNGE 5\n" OK("A2") "S: * OK [READ-ONLY] from now on\n" OK(
-                         "A3")}},
+                     "C: A3 UID EXPUNGE 5\n" OK("A2"),
+                     "S: * 4 EXPUNGE\nS: * OK [READ-ONLY] from now on\n" OK("A3")}},
         .play = play_twice,
         .told = {{"removed 5\nok\n"}, {"error EROFS\n"}},
         .writable = true,
@@ -217,9 +225,65 @@ static void test_other_folder_meanwhile(void **state)
                      SELECT("A4", "INBOX"), SELECTED_AS("A2", "70", "READ-ONLY"),
                      "S: * 2 FETCH (UID 6 BODY[TEXT] \"six\")\n" OK("A3"), SELECTED("A4"),
                      "C: A5 UID STORE 5 +FLAGS.SILENT (\\Deleted)\nC: A6 UID EXPUNGE 5\n",
-                     OK("A5") OK("A6")}},
+                     OK("A5") "S: * 4 EXPUNGE\n" OK("A6")}},
         .play = play_other_folder_meanwhile,
         .told = {{"removed 5\nok\n"}, {"fetch 6 TEXT six\nok\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
+/* What is left there is not looked for in another folder, nor are marks taken back there. */
+static void test_other_folder_ahead_of_the_look(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{NEW, OPENED, "C: A2 UID STORE 5 +FLAGS.SILENT (\\Deleted)\n",
+                     "C: A3 UID EXPUNGE 5\n" OK("A2") "W:\nS: A3 NO [NOPERM] no\n",
+                     "C: A4 EXAMINE Work\nC: A5 UID FETCH 6 (BODY.PEEK[TEXT])\n",
+                     SELECT("A6", "INBOX"), SELECTED_AS("A4", "70", "READ-ONLY"),
+                     "S: * 2 FETCH (UID 6 BODY[TEXT] \"six\")\n" OK("A5"), SELECTED("A6"),
+                     "C: A7 UID SEARCH RETURN (ALL) UID 5\n",
+                     "S: * ESEARCH (TAG \"A7\") UID ALL 5\n" OK("A7"),
+                     "C: A8 UID STORE 5 -FLAGS.SILENT (\\Deleted)\n" OK("A8")}},
+        .play = play_other_folder_meanwhile,
+        .told = {{"error EACCES\n"}, {"fetch 6 TEXT six\nok\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
+/* A server that says EXPUNGE: of the batches under way each hears all of them. */
+static void play_two_batches(Bed *bed)
+{
+    uint32_t uids[1001];
+
+    for (uint32_t i = 0; i < G_N_ELEMENTS(uids); i++)
+        uids[i] = i + 1;
+    act_remove_from(bed, in_inbox(uids, G_N_ELEMENTS(uids)));
+}
+
+static void test_nothing_is_counted_twice(void **state)
+{
+    g_autoptr(GString) expunged = g_string_new(NULL);
+    g_autoptr(GString) told = g_string_new(NULL);
+
+    (void)state;
+    for (unsigned i = 1; i <= 1000; i++) {
+        g_string_append(expunged, "S: * 1 EXPUNGE\n");
+        g_string_append_printf(told, "removed %u\n", i);
+    }
+    g_string_append(told, "error EACCES\n");
+    const Scene scene = {
+        .scripts = {{NEW, OPENED, "C: A2 UID STORE 1:1000 +FLAGS.SILENT (\\Deleted)\n",
+                     "C: A3 UID EXPUNGE 1:1000\nC: A4 UID STORE 1001 +FLAGS.SILENT (\\Deleted)\n",
+                     "C: A5 UID EXPUNGE 1001\n" OK("A2"), expunged->str, OK("A3") OK("A4"),
+                     "S: A5 OK but not that one\n", "C: A6 UID SEARCH RETURN (ALL) UID 1001\n",
+                     "S: A6 NO what?\n"}},
+        .play = play_two_batches,
+        .told = {{told->str}},
         .writable = true,
         .whole_only = true,
     };
@@ -270,16 +334,21 @@ static void test_many(void **state)
 {
     g_autoptr(GString) script = g_string_new(NULL);
     g_autoptr(GString) told = g_string_new(NULL);
-    uint32_t at = 0;
+    uint32_t at = 0, ends[MANY];
     unsigned asked = 2, answered = 2;
 
     (void)state;
+    ends[0] = 0;
     while (answered < asked || at < MANY) {
         while (at < MANY && asked < answered + 8) {
             append_batch(script, asked, &at);
+            ends[asked / 2] = at;
             asked += 2;
         }
-        g_string_append_printf(script, "S: A%u OK done\nS: A%u OK done\n", answered, answered + 1);
+        uint32_t first = ends[answered / 2 - 1], last = ends[answered / 2] - 1;
+        g_string_append_printf(script, "S: A%u OK done\nS: * VANISHED %u:%u\nS: A%u OK done\n",
+                               answered, 100000 + first + first / 3, 100000 + last + last / 3,
+                               answered + 1);
         answered += 2;
     }
     for (uint32_t i = 0; i < MANY; i++)
@@ -393,6 +462,8 @@ int main(void)
         cmocka_unit_test(test_stays_open),
         cmocka_unit_test(test_examined_first),
         cmocka_unit_test(test_other_folder_meanwhile),
+        cmocka_unit_test(test_other_folder_ahead_of_the_look),
+        cmocka_unit_test(test_nothing_is_counted_twice),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_marked),
         cmocka_unit_test(test_old_server),
