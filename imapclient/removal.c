@@ -15,19 +15,16 @@ struct Batch {
     size_t n_uids;
     unsigned running; /* commands under way */
     bool marked;      /* by us, and to be unmarked if they can't be expunged */
-    bool expunging;   /* UID EXPUNGE is under way */
-    bool unproved;    /* the server does not say that all are gone */
+    size_t vanished;  /* of so many the server said, by their UIDs, that they are gone */
+    bool unproved;    /* not of all */
+    bool again;       /* UID EXPUNGE was sent a second time */
     GError *refusal;
     bool looks;
     ImapSearch left;
     void (*next)(Batch *batch); /* sends what is to be sent once the folder is open; or NULL */
 };
 
-/*
- * uids[at..n) have not been sent yet. Once failure is set nothing more is sent. `heard`: of so many
- * more messages than those of the batches that were answered the server has said that they are
- * gone.
- */
+/* uids[at..n) have not been sent yet. Once failure is set nothing more is begun. */
 struct ImapRemoval {
     ImapChangeOp *change;
     const uint32_t *uids;
@@ -35,7 +32,6 @@ struct ImapRemoval {
     unsigned what;
     const ImapRemovalEvents *events;
     GPtrArray *batches; /* under way */
-    size_t heard;
     GError *failure;
 };
 
@@ -193,8 +189,7 @@ static bool needs_look(const Batch *batch)
 {
     unsigned what = batch->removal->what;
 
-    return (what & IMAP_REMOVAL_LOOKS) ||
-           ((batch->refusal || batch->unproved) && (what & IMAP_REMOVAL_EXPUNGES));
+    return (what & IMAP_REMOVAL_LOOKS) || batch->refusal || batch->unproved;
 }
 
 static void batch_finish(Batch *batch)
@@ -208,17 +203,28 @@ static void batch_finish(Batch *batch)
     g_ptr_array_remove_fast(removal->batches, batch);
 }
 
+static void send_again(Batch *batch);
+
+/* What is to be sent of a batch of which all was answered; NULL: nothing. */
+static void (*choose_next(Batch *batch))(Batch *)
+{
+    if (!(batch->removal->what & IMAP_REMOVAL_EXPUNGES))
+        return NULL;
+    if (!batch->looks)
+        return needs_look(batch) ? send_look : NULL;
+    if (!batch->marked || !is_any_left(batch))
+        return NULL;
+    return batch->again || batch->refusal ? send_unmark : send_again;
+}
+
 static void batch_answered(Batch *batch)
 {
     ImapRemoval *removal = batch->removal;
 
     if (--batch->running > 0)
         return;
-    if (!batch->looks && needs_look(batch))
-        batch->next = send_look;
-    else if (batch->looks && batch->marked && is_any_left(batch))
-        batch->next = send_unmark;
-    else
+    batch->next = choose_next(batch);
+    if (!batch->next)
         batch_finish(batch);
     go_on(removal);
 }
@@ -247,14 +253,14 @@ static void mark_done(gpointer data, const ImapResponse *response, const GError 
     part_done(data, response, error);
 }
 
-/* How many of the removal's UIDs are less than this one. */
-static size_t count_below(const ImapRemoval *removal, uint64_t uid)
+/* How many of the UIDs are less than this one. */
+static size_t count_below(const Batch *batch, uint64_t uid)
 {
-    size_t low = 0, high = removal->n_uids;
+    size_t low = 0, high = batch->n_uids;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (removal->uids[middle] < uid)
+        if (batch->uids[middle] < uid)
             low = middle + 1;
         else
             high = middle;
@@ -262,56 +268,53 @@ static size_t count_below(const ImapRemoval *removal, uint64_t uid)
     return low;
 }
 
-static void hear_vanished(ImapRemoval *removal, const ImapResponse *response)
-{
-    const char *set = imap_value_text(imap_value_item(response->values, 0));
-    g_autoptr(GArray) ranges = set ? imap_uid_set(set) : NULL;
-
-    for (guint i = 0; ranges && i < ranges->len; i++) {
-        const MailUidRange *range = &g_array_index(ranges, MailUidRange, i);
-        removal->heard += count_below(removal, (uint64_t)range->last + 1) -
-                          count_below(removal, range->first);
-    }
-}
-
-/* Several batches hear each response; one of them counts it. */
-static bool counts(const Batch *batch)
-{
-    for (guint i = 0; i < batch->removal->batches->len; i++) {
-        const Batch *other = batch->removal->batches->pdata[i];
-        if (other->expunging && other->uids < batch->uids)
-            return false;
-    }
-    return true;
-}
-
+/* EXPUNGE would tell a sequence number, maybe of a message that somebody else has removed. */
 static bool expunge_untagged(gpointer data, const ImapResponse *response)
 {
-    const Batch *batch = data;
+    Batch *batch = data;
+    const char *set = NULL;
 
-    if (strcmp(response->name, "EXPUNGE") == 0 && counts(batch))
-        batch->removal->heard++;
-    else if (strcmp(response->name, "VANISHED") == 0 && counts(batch))
-        hear_vanished(batch->removal, response);
+    if (strcmp(response->name, "VANISHED") == 0)
+        set = imap_value_text(imap_value_item(response->values, 0));
+    g_autoptr(GArray) ranges = set ? imap_uid_set(set) : NULL;
+    for (guint i = 0; ranges && i < ranges->len; i++) {
+        const MailUidRange *range = &g_array_index(ranges, MailUidRange, i);
+        batch->vanished += count_below(batch, (uint64_t)range->last + 1) -
+                           count_below(batch, range->first);
+    }
     return false; /* others hear it too */
 }
 
-/* A server may answer OK and expunge nothing, as Dovecot does where its user has not the right to.
- */
 static void expunge_done(gpointer data, const ImapResponse *response, const GError *error)
 {
     Batch *batch = data;
-    ImapRemoval *removal = batch->removal;
 
-    batch->expunging = false;
-    batch->unproved = removal->heard < batch->n_uids;
-    removal->heard -= MIN(removal->heard, batch->n_uids);
+    batch->unproved = batch->vanished < batch->n_uids;
     part_done(data, response, error);
 }
 
 static const ImapRequestEvents mark_events = {.done = mark_done};
 static const ImapRequestEvents expunge_events = {.untagged = expunge_untagged,
                                                  .done = expunge_done};
+
+static void send_expunge(Batch *batch, const uint32_t *uids, size_t n_uids)
+{
+    ImapCommand *command = imap_command_new("UID EXPUNGE");
+
+    imap_command_uids(command, uids, n_uids);
+    send(batch, command, &expunge_events);
+}
+
+/* Of those that were left. */
+static void send_again(Batch *batch)
+{
+    g_autoptr(GArray) uids = collect_left(batch);
+
+    batch->again = true;
+    batch->looks = false;
+    imap_search_clear(&batch->left);
+    send_expunge(batch, (const uint32_t *)(void *)uids->data, uids->len);
+}
 
 static void send_batch(ImapRemoval *removal)
 {
@@ -330,12 +333,8 @@ static void send_batch(ImapRemoval *removal)
         imap_command_raw(command, "+FLAGS.SILENT (\\Deleted)");
         send(batch, command, &mark_events);
     }
-    if (removal->what & IMAP_REMOVAL_EXPUNGES) {
-        command = imap_command_new("UID EXPUNGE");
-        imap_command_uids(command, batch->uids, batch->n_uids);
-        batch->expunging = true;
-        send(batch, command, &expunge_events);
-    }
+    if (removal->what & IMAP_REMOVAL_EXPUNGES)
+        send_expunge(batch, batch->uids, batch->n_uids);
     if (removal->what == IMAP_REMOVAL_LOOKS)
         send_look(batch);
 }

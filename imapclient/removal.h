@@ -3,10 +3,15 @@
  * 6.4.9, RFC 4315), for the operations that remove or move.
  *
  * Engine thread. STORE and UID EXPUNGE of a batch go out together: if the first is refused, the
- * second takes only what somebody else had marked of messages that are to be removed anyway. Where
- * either is refused, or fewer messages are told to be gone (by EXPUNGE or VANISHED) than should be,
- * a search tells which of them are; of the others that were marked the mark is taken back, so that
- * nobody expunges what its user was told is still there. The requests are the operation's.
+ * second takes only what somebody else had marked of messages that are to be removed anyway.
+ *
+ * OK to UID EXPUNGE proves nothing. Dovecot says so where an ACL does not allow it, and where
+ * another session changed something just before, so that the marks of the STORE ahead of it were
+ * not seen yet. What VANISHED did not tell of (RFC 7162) is therefore searched; what is there still
+ * is expunged once more, and if that does not help, or the server had refused, unmarked: nobody
+ * shall expunge later what its user was told is still there.
+ *
+ * The requests are the operation's.
  */
 #pragma once
 

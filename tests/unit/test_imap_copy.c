@@ -187,7 +187,7 @@ static void test_copied_and_removed(void **state)
         .scripts = {{PREAUTH("IMAP4rev1 UIDPLUS"), OPENED, SEARCH COPY, THERE,
                      "S: A3 OK [COPYUID 70 5,9 101,103] done\n",
                      "C: A4 UID STORE 5,9 +FLAGS.SILENT (\\Deleted)\nC: A5 UID EXPUNGE 5,9\n",
-                     OK("A4") "S: * 4 EXPUNGE\nS: * 5 EXPUNGE\n" OK("A5")}},
+                     OK("A4") "S: * VANISHED 5,9\n" OK("A5")}},
         .play = play_move,
         .told = {{"copied 5 to 70 101\ncopied 9 to 70 103\nremoved 5\nremoved 9\nok\n"}},
         .writable = true,
