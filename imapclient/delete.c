@@ -68,11 +68,14 @@ static void delete_looked(ImapFolderOp *folder)
     imap_folder_sent(folder);
 }
 
+/* Where the folder is selected, STATUS would count what that connection was told of so far (RFC
+ * 9051 section 6.3.11), and not what has arrived since. So it is left first. */
 static void delete_start(MailOp *op)
 {
     ImapFolderOp *folder = (ImapFolderOp *)op;
 
     imap_folder_begin(folder);
+    imap_pool_release(folder->op.pool, folder->old);
     imap_folder_step(folder, delete_looked);
     imap_folder_look(folder, IMAP_FOLDER_OLD, folder->old, "");
     imap_folder_count(folder, folder->old);
