@@ -54,7 +54,10 @@ struct Removals {
     GHashTable *all; /* ino -> Removal */
     Remover *remover;
     bool under_way;
-    uint32_t folder; /* the operation's */
+    uint32_t folder;    /* the operation's */
+    GHashTable *failed; /* folder ids: where it failed, while the others have their turn */
+    GError *failure;    /* of the first of them */
+    GError *refusal;    /* of this round, to be told to who waits */
     GSource *timer;
     gint64 first; /* when the oldest of those that wait for the timer came; 0: none */
     guint failures;
@@ -117,6 +120,7 @@ Removals *removals_new(Mount *mount, Journal *journal)
     pthread_mutex_init(&removals->lock, NULL);
     removals->hidden = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     removals->all = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, removal_free);
+    removals->failed = g_hash_table_new(NULL, NULL);
     g_queue_init(&removals->syncing);
     for (guint i = 0; i < left->len; i++) {
         const JournalRemoval *entry = &g_array_index(left, JournalRemoval, i);
@@ -144,6 +148,9 @@ void removals_free(Removals *removals)
     stop(&removals->timer);
     stop(&removals->deadline);
     remover_free(removals->remover);
+    g_hash_table_unref(removals->failed);
+    g_clear_error(&removals->failure);
+    g_clear_error(&removals->refusal);
     g_hash_table_unref(removals->all);
     g_hash_table_unref(removals->hidden);
     pthread_mutex_destroy(&removals->lock);
@@ -251,6 +258,21 @@ static void end_finish(gpointer data, const GError *error)
         done(removals->done_data, error);
 }
 
+/* What would fail in any folder. */
+static bool is_lost(const GError *error)
+{
+    switch (error ? mail_errno(error) : 0) {
+    case ENOTCONN:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case ECONNREFUSED:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void leave_finish(Removals *removals, const GError *error)
 {
     guint left = count_queued(removals);
@@ -261,7 +283,7 @@ static void leave_finish(Removals *removals, const GError *error)
     if (left)
         g_message("%u messages are still to be deleted at the server: the next mount does it%s%s",
                   left, error ? ": " : "", error ? error->message : "");
-    if (!error && remover_wants_expunge(removals->remover))
+    if (!is_lost(error) && remover_wants_expunge(removals->remover))
         remover_expunge(removals->remover, end_finish, removals);
     else
         end_finish(removals, NULL);
@@ -300,7 +322,17 @@ static void arm_pause(Removals *removals)
     arm(removals, removals->syncing.head ? 0 : (guint)CLAMP(left, 0, PAUSE_MILLIS));
 }
 
-/* Those of one folder, ascending; and marked as sent. */
+/* Whether it is the removal's folder's turn, or nobody's yet. */
+static bool has_its_turn(const Removals *removals, const Removal *removal)
+{
+    if (!removal->queued)
+        return false;
+    if (removals->folder)
+        return removal->folder == removals->folder;
+    return !g_hash_table_contains(removals->failed, GUINT_TO_POINTER(removal->folder));
+}
+
+/* Those of one folder that has not failed, ascending; and marked as sent. */
 static GArray *collect(Removals *removals)
 {
     GArray *uids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -311,7 +343,7 @@ static GArray *collect(Removals *removals)
     g_hash_table_iter_init(&iter, removals->all);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Removal *removal = value;
-        if (!removal->queued || (removals->folder && removal->folder != removals->folder))
+        if (!has_its_turn(removals, removal))
             continue;
         removals->folder = removal->folder;
         removal->sent = true;
@@ -379,50 +411,85 @@ static void settle(Removals *removals, Removal *removal, const GError *error)
         give_back(removals, removal, error);
 }
 
-/* That the store knows no UIDs yet, or others, a look at the folder mends. */
+/* That the store knows no UIDs yet, or others, a look at the folder mends; that the folder is not
+ * there, a look at the list. */
+static void look_again(Removals *removals, const GError *error)
+{
+    Refresher *refresher = removals->mount->refresher;
+
+    if (mail_errno(error) == ESTALE) {
+        refresh_stale(refresher, removals->folder);
+        refresh_folder_soon(refresher, removals->folder);
+    } else if (mail_errno(error) == ENOENT) {
+        refresh_stale(refresher, 0);
+        refresh_list_soon(refresher);
+    }
+}
+
 static void plan_retry(Removals *removals, const GError *error)
 {
     guint delay = RETRY_MOST_MILLIS;
 
     if (removals->failures < 16)
         delay = MIN((guint)RETRY_MILLIS << removals->failures, RETRY_MOST_MILLIS);
-    if (mail_errno(error) == ESTALE) {
-        refresh_stale(removals->mount->refresher, removals->folder);
-        refresh_folder_soon(removals->mount->refresher, removals->folder);
+    if (mail_errno(error) == ESTALE)
         g_info("%s", error->message);
-    } else if (!removals->failures) {
+    else if (!removals->failures)
         g_warning("messages could not be deleted yet, and will be later: %s", error->message);
-    }
     removals->failures++;
     arm(removals, delay);
+}
+
+/* All folders had their turn, or none can have it. */
+static void end_round(Removals *removals)
+{
+    g_autoptr(GError) failure = g_steal_pointer(&removals->failure);
+    g_autoptr(GError) refusal = g_steal_pointer(&removals->refusal);
+    bool retry = failure && count_queued(removals);
+
+    g_hash_table_remove_all(removals->failed);
+    if (retry)
+        plan_retry(removals, failure);
+    else
+        removals->failures = 0;
+    if (retry && mail_errno(failure) == ESTALE)
+        return; /* who waits, waits for the look */
+    request_resume_all(&removals->syncing, failure ? failure : refusal);
+    leave_finish(removals, failure);
+}
+
+static void note_failure(Removals *removals, const GError *error)
+{
+    if (is_refusal(error)) {
+        g_warning("messages are not deleted, and shown again: %s", error->message);
+        if (removals->syncing.head && !removals->refusal)
+            removals->refusal = g_error_copy(error);
+        return;
+    }
+    look_again(removals, error);
+    g_hash_table_add(removals->failed, GUINT_TO_POINTER(removals->folder));
+    if (!removals->failure || is_lost(error)) {
+        g_clear_error(&removals->failure);
+        removals->failure = g_error_copy(error);
+    }
 }
 
 static void op_done(gpointer data, const GError *error)
 {
     Removals *removals = data;
     g_autoptr(GPtrArray) removed = sent(removals);
-    guint left;
-    bool retry;
 
     removals->under_way = false;
     for (guint i = 0; i < removed->len; i++)
         settle(removals, removed->pdata[i], error);
     if (error && mail_errno(error) == ECANCELED)
         return; /* the store is being closed */
-    if (error && is_refusal(error))
-        g_warning("messages are not deleted, and shown again: %s", error->message);
-    left = count_queued(removals);
-    retry = error && !is_refusal(error) && left;
-    if (retry)
-        plan_retry(removals, error);
+    if (error)
+        note_failure(removals, error);
+    if (is_lost(error))
+        end_round(removals);
     else
-        removals->failures = 0;
-    if (!left || (retry && mail_errno(error) != ESTALE)) {
-        request_resume_all(&removals->syncing, error);
-        leave_finish(removals, error);
-    } else if (!retry) {
-        arm(removals, 0); /* others have come meanwhile */
-    }
+        arm(removals, 0); /* other folders, and what has come meanwhile */
 }
 
 /* Of a folder that is no more, so are its messages. */
@@ -449,8 +516,7 @@ static void begin(Removals *removals)
     removals->first = 0;
     uids = collect(removals);
     if (!uids->len) {
-        request_resume_all(&removals->syncing, NULL);
-        leave_finish(removals, NULL);
+        end_round(removals);
         return;
     }
     if (!catalog_folder(mount->catalog, removals->folder, &about)) {

@@ -216,6 +216,31 @@ static void test_refused(void **state)
     scene_end(&scene);
 }
 
+/* A folder that fails does not keep another waiting, nor what is to be expunged at the end; one
+ * that is gone is found to be. */
+static void test_other_folder_fails(void **state)
+{
+    Scene scene = three_messages(ALL);
+    FakeFolder *other = fake_folder(scene.server, "Other");
+    fake_add(scene.server, other, 1, 10, 10);
+    uint64_t inbox = mount_with(&scene, state, EXPUNGE_UNMOUNT, NULL);
+    uint64_t folder = fs_folder(scene.fs, FUSE_ROOT_ID, "Other");
+    assert_int_equal(fs_list_first(scene.fs, folder), 0);
+    fake_fail(scene.server, FAKE_MARK, ENOENT, 1);
+    assert_int_equal(named_unlink(scene.fs, folder, file[1]), 0);
+    assert_int_equal(named_unlink(scene.fs, inbox, file[1]), 0);
+    guint lists = fake_started(scene.server, FAKE_LIST);
+    assert_int_equal(named_fsyncdir(scene.fs, inbox), ENOENT);
+    assert_removals(scene.server, "m1;"); /* one of them, whichever came first */
+    assert_int_equal(fake_started(scene.server, FAKE_LIST), lists + 1);
+    fake_fail(scene.server, FAKE_MARK, EREMOTEIO, 1);
+    assert_int_equal(named_unlink(scene.fs, inbox, file[2]), 0);
+    assert_int_equal(named_fsyncdir(scene.fs, inbox), EREMOTEIO);
+    fs_call_async(scene.fs, finish_now);
+    assert_int_equal(server_messages(&scene) + other->messages->len, 1);
+    scene_end(&scene);
+}
+
 /* What is left of another mount is not touched by one that may change nothing, and not lost. */
 static void test_read_only(void **state)
 {
@@ -248,7 +273,7 @@ int main(void)
         TEST_IN_DIRECTORY(test_never),        TEST_IN_DIRECTORY(test_marked_by_another),
         TEST_IN_DIRECTORY(test_trash),        TEST_IN_DIRECTORY(test_trash_by_use),
         TEST_IN_DIRECTORY(test_no_trash),     TEST_IN_DIRECTORY(test_refused),
-        TEST_IN_DIRECTORY(test_read_only),
+        TEST_IN_DIRECTORY(test_read_only),    TEST_IN_DIRECTORY(test_other_folder_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
