@@ -131,6 +131,13 @@ class Mailbox:
                 "date": datetime.datetime.strptime(when, "%d-%b-%Y %H:%M:%S %z"),
                 "size": int(re.search(rb"RFC822.SIZE (\d+)", answer)[1])}
 
+    def flags(self, folder):
+        """{UID: set of flags} of all messages; \\Recent, which says nothing of the message, is left out."""
+        self._in(folder)
+        items = [item for item in self._ok(self.imap.uid("FETCH", "1:*", "(UID FLAGS)")) if item and b"UID " in item]
+        return {int(re.search(rb"UID (\d+)", item)[1]):
+                set(re.search(rb"FLAGS \(([^)]*)\)", item)[1].decode().split()) - {"\\Recent"} for item in items}
+
     def store(self, folder, uid, change, *flags):
         """Changes flags; change is "+FLAGS", "-FLAGS" or "FLAGS"."""
         self._in(folder)

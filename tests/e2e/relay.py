@@ -16,7 +16,7 @@ class Relay:
     cut_from   these bytes are counted from the first line on that has this in it
     hang       what would be cut becomes silent instead
     silent     while True, nothing is let through in either direction
-    hold       of a client's line that begins with this, and of what follows it, nothing is let through
+    hold       of a client's line that has this in it, and of what follows it, nothing is let through
 
     .said is what clients said, what was held too: a bytearray for each connection; .held is set once
     something was held.
@@ -93,7 +93,7 @@ class Relay:
                 self._wait()
                 begin = len(said)
                 said.extend(data)
-                found = self.hold and re.compile(rb"^" + re.escape(self.hold), re.MULTILINE).search(said, begin)
+                found = self.hold and re.compile(rb"^.*" + re.escape(self.hold), re.MULTILINE).search(said, begin)
                 if not holding:
                     server.sendall(data[:found.start() - begin] if found else data)
                 if found:

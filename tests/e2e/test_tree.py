@@ -402,18 +402,15 @@ class ChangingTest(unittest.TestCase):
 
 
 class ReadOnlyTest(unittest.TestCase):
-    """Whatever would change the mailbox is refused as on every read-only file system."""
+    """With ro, whatever would change the mailbox is refused as on every read-only file system."""
 
     def test_writing(self):
         with Server(rawlog=False) as server:
             with server.mailbox() as mailbox:
                 mailbox.create("Folder")
                 mailbox.append("INBOX", b"Subject: kept\r\n\r\n", DATE)
-            with Mount(server) as mount:
+            with Mount(server, "ro") as mount:
                 self.attempt(mount, mount / "INBOX" / file_name(DATE, 1))
-            with Mount(server, "rw") as mount:
-                with fails_with(self, errno.EROFS):
-                    os.mkdir(mount / "New")
             with server.mailbox() as mailbox:
                 self.assertEqual(mailbox.folders(), ["Folder", "INBOX"])
                 self.assertEqual(mailbox.uids("INBOX"), [1])
