@@ -1,6 +1,7 @@
 #include "refresh.h"
 
 #include "../cache/scopedlock.h"
+#include "failure.h"
 #include "look.h"
 #include "prefetch.h"
 
@@ -103,21 +104,6 @@ void refresh_stale(Refresher *refresher, uint32_t folder)
     refresher->is_lost = false;
 }
 
-static bool is_network_failure(const GError *error)
-{
-    switch (mail_errno(error)) {
-    case ETIMEDOUT:
-    case ENOTCONN:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case ECONNREFUSED:
-    case EAGAIN:
-        return true;
-    default:
-        return false;
-    }
-}
-
 void refresh_note_reached(Refresher *refresher)
 {
     SCOPED_LOCK(&refresher->lock);
@@ -125,10 +111,9 @@ void refresh_note_reached(Refresher *refresher)
     refresher->is_lost = false;
 }
 
-/* Of an EAGAIN the server itself has spoken, maybe of one folder alone. */
 void refresh_note_failure(Refresher *refresher, const GError *error)
 {
-    if (!is_network_failure(error) || mail_errno(error) == EAGAIN)
+    if (!failure_is_lost(error))
         return;
     SCOPED_LOCK(&refresher->lock);
     refresher->is_lost = true;
@@ -169,6 +154,12 @@ static bool does_not_fit(Look *look, const CatalogFolder *folder)
     return true;
 }
 
+/* The folder as it was has to do. EAGAIN is the server's word, maybe of this folder alone. */
+static bool is_passing(const GError *error)
+{
+    return failure_is_lost(error) || mail_errno(error) == EAGAIN;
+}
+
 static void look_done(gpointer data, const GError *error)
 {
     Look *look = data;
@@ -196,7 +187,7 @@ static void look_done(gpointer data, const GError *error)
     look_end_first(look);
     if (!error) {
         refresh_set_fresh(look->refresher, look->folder);
-    } else if (is_network_failure(error) && known && folder.listed) {
+    } else if (known && folder.listed && is_passing(error)) {
         g_warning("folder \"%s\" is shown as it was: %s", folder.name, error->message);
         error = NULL;
     } else {

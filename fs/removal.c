@@ -3,6 +3,7 @@
 #include "../cache/journal.h"
 #include "../cache/scopedlock.h"
 #include "dircache.h"
+#include "failure.h"
 #include "inode.h"
 #include "refresh.h"
 #include "remover.h"
@@ -238,15 +239,6 @@ static void give_back(Removals *removals, Removal *removal, const GError *error)
     remove_removal(removals, removal);
 }
 
-static void refuse(Removals *removals, Removal *removal)
-{
-    g_autoptr(GError) error = g_error_new(
-        MAIL_ERROR, EACCES, "message %u: the server does not delete it", removal->uid);
-
-    g_warning("%s; it is shown again", error->message);
-    give_back(removals, removal, error);
-}
-
 static void end_finish(gpointer data, const GError *error)
 {
     Removals *removals = data;
@@ -256,21 +248,6 @@ static void end_finish(gpointer data, const GError *error)
     stop(&removals->deadline);
     if (done)
         done(removals->done_data, error);
-}
-
-/* What would fail in any folder. */
-static bool is_lost(const GError *error)
-{
-    switch (error ? mail_errno(error) : 0) {
-    case ENOTCONN:
-    case ETIMEDOUT:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case ECONNREFUSED:
-        return true;
-    default:
-        return false;
-    }
 }
 
 static void leave_finish(Removals *removals, const GError *error)
@@ -283,7 +260,7 @@ static void leave_finish(Removals *removals, const GError *error)
     if (left)
         g_message("%u messages are still to be deleted at the server: the next mount does it%s%s",
                   left, error ? ": " : "", error ? error->message : "");
-    if (!is_lost(error) && remover_wants_expunge(removals->remover))
+    if (!failure_is_lost(error) && remover_wants_expunge(removals->remover))
         remover_expunge(removals->remover, end_finish, removals);
     else
         end_finish(removals, NULL);
@@ -383,19 +360,23 @@ static GPtrArray *sent(const Removals *removals)
     return array;
 }
 
-/* What another try would not mend. */
-static bool is_refusal(const GError *error)
+/* Success of the operation refuses what was not told of: NULL, or of how many that is. */
+static GError *refusal_of(const GPtrArray *removed)
 {
-    switch (mail_errno(error)) {
-    case EROFS:
-    case EACCES:
-    case EPERM:
-    case EDQUOT:
-    case EINVAL:
-        return true;
-    default:
-        return false;
+    uint32_t uid = 0;
+    guint n = 0;
+
+    for (guint i = 0; i < removed->len; i++) {
+        const Removal *removal = removed->pdata[i];
+        if (removal->gone)
+            continue;
+        uid = removal->uid;
+        n++;
     }
+    if (n == 1)
+        return g_error_new(MAIL_ERROR, EACCES, "message %u: the server does not delete it", uid);
+    return n ? g_error_new(MAIL_ERROR, EACCES, "%u messages: the server does not delete them", n)
+             : NULL;
 }
 
 /* Who waits for a removal that is in no journal is told of the failure; the others are tried again.
@@ -405,9 +386,7 @@ static void settle(Removals *removals, Removal *removal, const GError *error)
     removal->sent = false;
     if (removal->gone)
         confirm(removals, removal);
-    else if (!error)
-        refuse(removals, removal);
-    else if (!removal->kept || is_refusal(error))
+    else if (!removal->kept || failure_is_refusal(error))
         give_back(removals, removal, error);
 }
 
@@ -460,7 +439,7 @@ static void end_round(Removals *removals)
 
 static void note_failure(Removals *removals, const GError *error)
 {
-    if (is_refusal(error)) {
+    if (failure_is_refusal(error)) {
         g_warning("messages are not deleted, and shown again: %s", error->message);
         if (removals->syncing.head && !removals->refusal)
             removals->refusal = g_error_copy(error);
@@ -468,7 +447,7 @@ static void note_failure(Removals *removals, const GError *error)
     }
     look_again(removals, error);
     g_hash_table_add(removals->failed, GUINT_TO_POINTER(removals->folder));
-    if (!removals->failure || is_lost(error)) {
+    if (!removals->failure || failure_is_lost(error)) {
         g_clear_error(&removals->failure);
         removals->failure = g_error_copy(error);
     }
@@ -478,15 +457,16 @@ static void op_done(gpointer data, const GError *error)
 {
     Removals *removals = data;
     g_autoptr(GPtrArray) removed = sent(removals);
+    g_autoptr(GError) failure = error ? g_error_copy(error) : refusal_of(removed);
 
     removals->under_way = false;
     for (guint i = 0; i < removed->len; i++)
-        settle(removals, removed->pdata[i], error);
-    if (error && mail_errno(error) == ECANCELED)
+        settle(removals, removed->pdata[i], failure);
+    if (failure && mail_errno(failure) == ECANCELED)
         return; /* the store is being closed */
-    if (error)
-        note_failure(removals, error);
-    if (is_lost(error))
+    if (failure)
+        note_failure(removals, failure);
+    if (failure_is_lost(failure))
         end_round(removals);
     else
         arm(removals, 0); /* other folders, and what has come meanwhile */

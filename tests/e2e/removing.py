@@ -22,6 +22,15 @@ def sync(mount, folder="INBOX"):
     run("sync", mount / folder)
 
 
+def fsync(folder):
+    """fsync of a directory."""
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
 def sync_at_last(mount, folder="INBOX"):
     """The same, where that fails for as long as the server is away."""
     wait_for(lambda: subprocess.run(["sync", mount / folder], check=False, stderr=subprocess.DEVNULL).returncode == 0,

@@ -13,7 +13,7 @@ import unittest
 
 from faults import attempt, family, frozen, status
 from relay import Relay
-from removing import RemoveCase, letter, remove, settled, sync, sync_at_last, without
+from removing import RemoveCase, fsync, letter, remove, settled, sync, sync_at_last, without
 from support import Mount, wait_for
 
 SOMEWHERE = "a random moment"  # whatever the seed, all of it has to hold
@@ -141,15 +141,6 @@ class KillTest(RemoveCase):
                 self.assertEqual(attempt(fsync, mount / "Frozen"), errno.ETIMEDOUT)
             sync_at_last(mount, "Frozen")
             self.check(mount, "Frozen", without(truth, uid))
-
-
-def fsync(folder):
-    """fsync of a directory."""
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 class CutTest(RemoveCase):

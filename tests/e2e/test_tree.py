@@ -245,8 +245,9 @@ class AttributesTest(unittest.TestCase):
     def test_extended_attributes(self):
         with Mount(self.server) as mount:
             for uid, path in mount.messages("Dates").items():
+                keywords = [flag for flag in self.flags[uid - 1] if not flag.startswith("\\")]
                 self.assertEqual(set(os.listxattr(path)), {"user.mail.flags", "user.mail.uid", "user.mail.uidvalidity",
-                                                           "user.mime_type"})
+                                                           "user.mime_type", *(["user.xdg.tags"] if keywords else [])})
                 self.assertEqual(set(mount.xattr(path, "user.mail.flags").split()) - {"\\Recent"}, set(self.flags[uid - 1]))
                 self.assertEqual(mount.xattr(path, "user.mail.uid"), str(uid))
                 self.assertEqual(mount.xattr(path, "user.mail.uidvalidity"), self.validity)
