@@ -42,38 +42,36 @@ static void test_refused(void **state)
     static const struct {
         const char *store, *expunge, *left, *told;
         const char *unmark; /* NULL: nothing was marked */
-    } cases[] =
-        {
-            {"NO [NOPERM] not yours", "OK nothing to do", "5:6,9", "error EACCES\n", NULL},
-            {"NO no", "NO no", "5:6,9", "error EACCES\n", NULL},
-            {"NO [READ-ONLY] no", "NO no", "5:6,9", "error EROFS\n", NULL},
-            {"OK done", "NO [INUSE] try later", "6", "removed 5\nremoved 9\nerror EBUSY\n",
-             "C: A5 UID STORE 6 -FLAGS.SILENT (\\Deleted)\n" OK("A5")},
-            {"OK done", "NO [NOPERM] not yours", "5:6,9", "error EACCES\n",
-             "C: A5 UID STORE 5:6,9 -FLAGS.SILENT (\\Deleted)\nS: A5 NO neither that\n"},
-            {"OK done", "OK ignored", "5:6,9", "ok\n",
-             "C: A5 UID EXPUNGE 5:6,9\nS: A5 OK ignored\n"
-             "C: A6 UID SEARCH RETURN (ALL) UID 5:6,9\n"
-             "S: * ESEARCH (TAG \"A6\") UID ALL 5:6,9\n" OK(
-                 "A6") "C: A7 UID STORE 5:6,9 -FLAGS.SILENT (\\Deleted)\n" OK("A7")},
-            {"OK done", "OK in part", "6,9", "removed 5\nremoved 6\nremoved 9\nok\n",
-             "C: A5 UID EXPUNGE 6,9\nS: * VANISHED 6,9\n" OK(
-                 "A5") "C: A6 UID SEARCH RETURN (ALL) UID 5:6,9\nS: * ESEARCH (TAG \"A6\") "
-                       "UID\n" OK("A6")},
-            {"OK done", "OK in part", "6,9", "removed 5\nremoved 6\nerror EACCES\n",
-             "C: A5 UID EXPUNGE 6,9\nS: * 4 EXPUNGE\nS: A5 NO no more\n"
-             "C: A6 UID SEARCH RETURN (ALL) UID 5:6,9\n"
-             "S: * ESEARCH (TAG \"A6\") UID ALL 9\n" OK(
-                 "A6") "C: A7 UID STORE 9 -FLAGS.SILENT (\\Deleted)\n" OK("A7")},
-            {"OK done", "OK some were not there", NULL, "removed 5\nremoved 6\nremoved 9\nok\n",
-             NULL},
-            {"OK done", "NO no", NULL, "removed 5\nremoved 6\nremoved 9\nok\n", NULL},
-            {"BAD what?", "BAD what?", "5:6,9", "error EPROTO\n", NULL},
-            {"NO [EXPUNGEISSUED] some are gone", "OK done", NULL,
-             "removed 5\nremoved 6\nremoved 9\nok\n", NULL},
-            {"NO [EXPUNGEISSUED] some are gone", "OK done", "9",
-             "removed 5\nremoved 6\nerror EREMOTEIO\n", NULL},
-        };
+    } cases[] = {
+        {"NO [NOPERM] not yours", "OK nothing to do", "5:6,9", "error EACCES\n", NULL},
+        {"NO no", "NO no", "5:6,9", "error EACCES\n", NULL},
+        {"NO [READ-ONLY] no", "NO no", "5:6,9", "error EROFS\n", NULL},
+        {"OK done", "NO [INUSE] try later", "6", "removed 5\nremoved 9\nerror EBUSY\n",
+         "C: A5 UID STORE 6 -FLAGS.SILENT (\\Deleted)\n" OK("A5")},
+        {"OK done", "NO [NOPERM] not yours", "5:6,9", "error EACCES\n",
+         "C: A5 UID STORE 5:6,9 -FLAGS.SILENT (\\Deleted)\nS: A5 NO neither that\n"},
+        {"OK done", "OK ignored", "5:6,9", "ok\n",
+         "C: A5 UID EXPUNGE 5:6,9\nS: A5 OK ignored\n"
+         "C: A6 UID SEARCH RETURN (ALL) UID 5:6,9\n"
+         "S: * ESEARCH (TAG \"A6\") UID ALL 5:6,9\n" OK(
+             "A6") "C: A7 UID STORE 5:6,9 -FLAGS.SILENT (\\Deleted)\n" OK("A7")},
+        {"OK done", "OK in part", "6,9", "removed 5\nremoved 6\nremoved 9\nok\n",
+         "C: A5 UID EXPUNGE 6,9\nS: * VANISHED 6,9\n" OK(
+             "A5") "C: A6 UID SEARCH RETURN (ALL) UID 5:6,9\nS: * ESEARCH (TAG \"A6\") "
+                   "UID\n" OK("A6")},
+        {"OK done", "OK in part", "6,9", "removed 5\nremoved 6\nerror EACCES\n",
+         "C: A5 UID EXPUNGE 6,9\nS: * 4 EXPUNGE\nS: A5 NO no more\n"
+         "C: A6 UID SEARCH RETURN (ALL) UID 5:6,9\n"
+         "S: * ESEARCH (TAG \"A6\") UID ALL 9\n" OK(
+             "A6") "C: A7 UID STORE 9 -FLAGS.SILENT (\\Deleted)\n" OK("A7")},
+        {"OK done", "OK some were not there", NULL, "removed 5\nremoved 6\nremoved 9\nok\n", NULL},
+        {"OK done", "NO no", NULL, "removed 5\nremoved 6\nremoved 9\nok\n", NULL},
+        {"BAD what?", "BAD what?", "5:6,9", "error EPROTO\n", NULL},
+        {"NO [EXPUNGEISSUED] some are gone", "OK done", NULL,
+         "removed 5\nremoved 6\nremoved 9\nok\n", NULL},
+        {"NO [EXPUNGEISSUED] some are gone", "OK done", "9",
+         "removed 5\nremoved 6\nerror EREMOTEIO\n", NULL},
+    };
 
     (void)state;
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
