@@ -184,11 +184,11 @@ void mail_store_free(MailStore *store);
 /*
  * --- Changing ----------------------------------------------------------------------------------
  *
- * Of a read-only store all of these fail with EROFS at once, and nothing is sent. A folder that the
- * server opens for reading only fails with EROFS, what it does not allow with EACCES, a folder that
- * is not there with ENOENT, one of another UIDVALIDITY with ESTALE; then nothing was changed. UIDs
- * may come in any order. What a sink was told is done at the server, also where done says later
- * that the rest failed.
+ * Of a read-only store all of these, and remove, fail with EROFS at once, and nothing is sent. A
+ * folder that the server opens for reading only fails with EROFS, what it does not allow with
+ * EACCES, a folder that is not there with ENOENT, one of another UIDVALIDITY with ESTALE; then
+ * nothing was changed. UIDs may come in any order. What a sink was told is done at the server, also
+ * where done says later that the rest failed.
  *
  * After ENOTCONN, ETIMEDOUT or ECANCELED nobody knows of what was not told. mark, expunge, flags
  * (and remove) can be asked for again, since they do nothing twice. Of the others the sink's

@@ -34,6 +34,7 @@ ImapChangeOp *imap_change_new(size_t size, const ImapOpClass *klass, const char 
     change->uids = g_memdup2(uids, n_uids * sizeof *uids);
     change->n_uids = n_uids;
     sort_uids(change);
+    change->op.holds = folder != NULL;
     change->op.bulk = change->n_uids >= IMAP_BULK;
     return change;
 }

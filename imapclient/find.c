@@ -225,6 +225,7 @@ MailOp *imap_find_new(const MailFind *request, MailFoundSink found, MailDone don
     MailOp *op = imap_op_new(sizeof(FindOp), &find_class, request->folder, done, data);
     FindOp *find = (FindOp *)op;
 
+    op->holds = true;
     find->sink = found;
     find->uidvalidity = request->uidvalidity;
     find->first = MAX(request->first, 1);

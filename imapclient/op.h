@@ -30,6 +30,7 @@ struct MailOp {
     char *folder;         /* NULL: any session will do */
     bool names;           /* names folders all the same: the session must be settled */
     GError *refusal;      /* set by who made it: it ends with this, and needs no session */
+    bool holds;           /* its session opens no other folder while it runs */
     bool bulk;            /* keeps its session busy for long */
     bool ahead;           /* nobody waits for it yet; bulk too */
     bool told;            /* the sink was told something: it can't begin again */

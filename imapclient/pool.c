@@ -246,6 +246,25 @@ static unsigned cost(const Member *member, const MailOp *op)
     return sum;
 }
 
+/* Whether one that runs on it needs its folder, and the operation another one. */
+static bool is_held(const Member *member, const MailOp *op)
+{
+    for (GList *l = member->ops.head; l && op->folder; l = l->next) {
+        const MailOp *running = l->data;
+        if (running->holds && strcmp(running->folder, op->folder) != 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_held_somewhere(ImapPool *pool, const MailOp *op)
+{
+    for (guint i = 0; i < pool->members->len; i++)
+        if (is_held(g_ptr_array_index(pool->members, i), op))
+            return true;
+    return false;
+}
+
 static Member *choose(ImapPool *pool, const MailOp *op, bool may_grow)
 {
     Member *best = NULL;
@@ -254,7 +273,8 @@ static Member *choose(ImapPool *pool, const MailOp *op, bool may_grow)
     for (guint i = 0; i < pool->members->len; i++) {
         Member *member = g_ptr_array_index(pool->members, i);
         if (imap_session_state(member->session) != IMAP_SESSION_READY ||
-            ((op->folder || op->names) && !imap_session_is_settled(member->session)))
+            ((op->folder || op->names) && !imap_session_is_settled(member->session)) ||
+            is_held(member, op))
             continue;
         unsigned sum = cost(member, op);
         if (sum < least) {
@@ -372,12 +392,13 @@ static void compress_behind(ImapPool *pool)
 static bool start_waiting(ImapPool *pool)
 {
     bool may_grow = pool->members->len < connection_limit(pool) || is_one_coming(pool);
-    bool wanting = false;
+    bool wanting = false, held = false;
     MailOp *op;
 
     for (guint n = pool->waiting.length;
          n > 0 && !pool->closed && (op = g_queue_pop_head(&pool->waiting)); n--) {
-        Member *member = op->refusal ? NULL : choose(pool, op, may_grow);
+        bool waits = op->refusal || (held && op->holds);
+        Member *member = waits ? NULL : choose(pool, op, may_grow);
         if (op->refusal) {
             imap_op_finish(op, g_steal_pointer(&op->refusal));
         } else if (member) {
@@ -385,6 +406,7 @@ static bool start_waiting(ImapPool *pool)
         } else {
             g_queue_push_tail(&pool->waiting, op);
             wanting = true;
+            held = held || is_held_somewhere(pool, op);
         }
     }
     compress_behind(pool);
@@ -421,7 +443,7 @@ static bool start_ahead(ImapPool *pool)
 
     while (!pool->closed && (op = g_queue_peek_head(&pool->ahead_waiting))) {
         Member *member = pool->ahead ? pool->ahead : choose(pool, op, false);
-        if (!member)
+        if (!member || is_held(member, op))
             return true;
         if (!pool->ahead)
             begin_bulk(pool, member);

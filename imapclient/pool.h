@@ -8,6 +8,11 @@
  * bottleneck, and lose by it; another one is opened meanwhile, so that there is one without bulk
  * for what is waited for. Until there is, that shares the bulk session: it goes out at once, and
  * waits for what is on the wire, which the pool keeps short by holding back the rest of the bulk.
+ *
+ * An operation that changes a folder looks again, between its commands, whether the folder is still
+ * open (see change.h). Were others opened on its session meanwhile, the two could keep each other
+ * from getting on for ever; so what is in another folder waits for its end, and behind what waits
+ * no other one of that kind begins.
  */
 #pragma once
 

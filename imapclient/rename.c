@@ -90,6 +90,9 @@ static void rename_named(ImapFolderOp *folder)
         imap_folder_finish(folder, error);
         return;
     }
+    /* One that has been renamed already is not listed any more, but may be subscribed to. */
+    if (!folder->found[IMAP_FOLDER_OLD].name)
+        pattern[0] = folder->found[IMAP_FOLDER_PARENT].delimiter;
     imap_folder_step(folder, rename_looked);
     imap_folder_look(folder, IMAP_FOLDER_NEW, folder->name, "");
     imap_folder_look(folder, IMAP_FOLDER_SUBSCRIBED, folder->old, "");

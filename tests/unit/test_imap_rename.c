@@ -95,9 +95,7 @@ static void test_seen_before(void **state)
         void (*play)(Bed *bed);
         const char *script, *told;
     } cases[] = {
-        {play_top,
-         LOOK OK("A1") "S: * LIST () \"/\" \"\"\n" OK(
-             "A2") "C: A3 LIST \"\" New\nC: A4 LSUB \"\" Old\n" OK("A3") OK("A4"),
+        {play_top, LOOK OK("A1") "S: * LIST () \"/\" \"\"\n" OK("A2") LOOK_NEW NOT_SUBSCRIBED,
          "error ENOENT\n"},
         {play_top, LOOK LISTED LOOK_NEW "S: * LIST () \"/\" New\n" NOT_SUBSCRIBED,
          "error EEXIST\n"},
@@ -181,11 +179,11 @@ static void test_lost_answer(void **state)
     (void)state;
     static const Scene renamed = {
         .scripts = {{NEW, LOOK, LISTED, LOOK_NEW, NOT_SUBSCRIBED, RENAME "X:\n"},
-                    {NEW, LOOK, OK("A1") "S: * LIST (\\Noselect) \"/\" \"\"\n" OK("A2"),
-                     "C: A3 LIST \"\" New\nC: A4 LSUB \"\" Old\n",
-                     "S: * LIST () \"/\" New\n" OK("A3") "S: * LSUB () \"/\" Old\n" OK("A4"),
-                     "C: A5 UNSUBSCRIBE Old\nC: A6 SUBSCRIBE New\nC: A7 LIST \"\" New\n",
-                     OK("A5") OK("A6") OK("A7")}},
+                    {NEW, LOOK, OK("A1") "S: * LIST (\\Noselect) \"/\" \"\"\n" OK("A2"), LOOK_NEW,
+                     "S: * LIST () \"/\" New\n" OK("A3")
+                         OK("A4") "S: * LSUB () \"/\" Old/a\n" OK("A5"),
+                     "C: A6 UNSUBSCRIBE Old/a\nC: A7 SUBSCRIBE New/a\nC: A8 LIST \"\" New\n",
+                     OK("A6") OK("A7") OK("A8")}},
         .play = play_top,
         .told = {{"folder New /\nok\n"}},
         .writable = true,
