@@ -10,7 +10,6 @@ enum {
     DEPTH = 64,                /* how many commands may be unanswered at once */
     FAREWELL = G_USEC_PER_SEC, /* how long a server that said BYE may stay silent */
     MAX_PASSED = 1 << 30,      /* bytes of a literal that nobody wants: a longer one is a lie */
-    SOURCE_PIECE = 32 << 10,   /* bytes read from a source at once */
 };
 
 typedef struct {
@@ -204,25 +203,6 @@ static void send_piece(ImapConn *conn, Request *request)
     write_line(conn, start, piece, request->sent == n, secret);
 }
 
-/* Writes what the stream has room for; true where that is all there is. */
-static bool feed(ImapConn *conn, ImapSource *source)
-{
-    uint8_t bytes[SOURCE_PIECE];
-    gssize n;
-
-    while (stream_queued(conn->stream) < STREAM_LOW) {
-        n = imap_source_read(source, bytes, sizeof bytes);
-        if (n == 0)
-            return true;
-        if (n < 0) {
-            fail_text(conn, ENOTCONN, imap_source_error(source)->message);
-            return false;
-        }
-        stream_write(conn->stream, bytes, (size_t)n);
-    }
-    return false;
-}
-
 /* The stream has room again. A server that takes what is sent is not silent. */
 static void on_hungry(gpointer data)
 {
@@ -249,8 +229,11 @@ static void send_pieces(ImapConn *conn, Request *request)
                 imap_trace_sent(conn->number, "<a message that is not shown>");
             conn->feeding = true;
             stream_feed(conn->stream, on_hungry);
-            if (!feed(conn, source))
+            if (!imap_source_feed(source, conn->stream)) {
+                if (imap_source_error(source))
+                    fail_text(conn, ENOTCONN, imap_source_error(source)->message);
                 return;
+            }
             stream_feed(conn->stream, NULL);
             conn->feeding = false;
             request->sent++;
@@ -404,25 +387,13 @@ static bool offer(const Request *request, const ImapResponse *response)
            request->events->untagged(request->data, response);
 }
 
-/* The request that an "* ESEARCH (TAG "A1") …" is for; NULL where it does not say. */
-static const Request *correlated(ImapConn *conn, const ImapResponse *response)
-{
-    const ImapValue *correlator = imap_value_item(response->values, 0);
-    const char *tag = imap_value_text(imap_value_item(correlator, 1));
-    GList *link = NULL;
-
-    if (strcmp(response->name, "ESEARCH") == 0 && tag &&
-        imap_value_is(imap_value_item(correlator, 0), "TAG"))
-        link = find_tag(conn, tag);
-    return link ? link->data : NULL;
-}
-
 static bool is_claimed(ImapConn *conn, const ImapResponse *response)
 {
-    const Request *one = correlated(conn, response);
+    const char *tag = imap_correlator(response);
+    const GList *one = tag ? find_tag(conn, tag) : NULL;
 
     if (one)
-        return offer(one, response);
+        return offer(one->data, response);
     for (GList *l = conn->in_flight.head; l; l = l->next)
         if (offer(l->data, response))
             return true;

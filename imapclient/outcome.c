@@ -35,6 +35,16 @@ bool imap_has_code(const ImapResponse *response, const char *code)
     return imap_value_is(imap_value_item(response->code, 0), code);
 }
 
+const char *imap_correlator(const ImapResponse *response)
+{
+    const ImapValue *correlator = imap_value_item(response->values, 0);
+
+    if (strcmp(response->name, "ESEARCH") != 0 ||
+        !imap_value_is(imap_value_item(correlator, 0), "TAG"))
+        return NULL;
+    return imap_value_text(imap_value_item(correlator, 1));
+}
+
 char *imap_quote_text(const char *text)
 {
     return quote_text(text);

@@ -10,6 +10,9 @@
 /* Whether the response has this response code ("EXPUNGEISSUED"). */
 bool imap_has_code(const ImapResponse *response, const char *code);
 
+/* The tag that an ESEARCH says it answers (RFC 4466 section 2.6.2); NULL where it says none. */
+const char *imap_correlator(const ImapResponse *response);
+
 /*
  * NULL for OK. Else an error that says what was not done ("listing INBOX") and the server's text:
  * ENOENT, EACCES, EDQUOT, EAGAIN, EBUSY, EEXIST, EFBIG, EINVAL by the response code; EREMOTEIO for

@@ -3,6 +3,7 @@
 #include "limits.h"
 #include "link.h"
 #include "outcome.h"
+#include "quota.h"
 
 #include <errno.h>
 #include <string.h>
@@ -104,28 +105,6 @@ static bool is_one_coming(ImapPool *pool)
 
 /* --- what sessions tell -------------------------------------------------------------------- */
 
-/* "* QUOTA root (STORAGE used limit MESSAGE used limit)", RFC 9208; STORAGE is in KiB. */
-static void take_quota(ImapPool *pool, const ImapResponse *response)
-{
-    const ImapValue *list = imap_value_item(response->values, 1);
-    uint64_t used, limit;
-
-    for (size_t i = 0; i + 2 < imap_value_count(list); i += 3) {
-        const ImapValue *resource = imap_value_item(list, i);
-        if (!imap_value_number(imap_value_item(list, i + 1), &used) ||
-            !imap_value_number(imap_value_item(list, i + 2), &limit))
-            continue;
-        if (imap_value_is(resource, "STORAGE") && limit <= UINT64_MAX / 1024) {
-            pool->quota.used_bytes = MIN(used, limit) * 1024;
-            pool->quota.limit_bytes = limit * 1024;
-            pool->have_quota = true;
-        } else if (imap_value_is(resource, "MESSAGE")) {
-            pool->quota.used_messages = used;
-            pool->quota.limit_messages = limit;
-        }
-    }
-}
-
 static void on_untagged(gpointer data, ImapSession *session, const ImapResponse *response)
 {
     Member *member = data;
@@ -133,7 +112,8 @@ static void on_untagged(gpointer data, ImapSession *session, const ImapResponse 
 
     (void)session;
     if (strcmp(response->name, "QUOTA") == 0) {
-        take_quota(member->pool, response);
+        member->pool->have_quota = imap_quota_read(&member->pool->quota, response) ||
+                                   member->pool->have_quota;
     } else if (imap_has_code(response, "ALERT")) {
         g_autofree char *text = imap_quote_text(response->text);
         if (++member->pool->alerts <= IMAP_MAX_ALERTS)

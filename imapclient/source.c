@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { PIECE = 32 << 10 }; /* bytes read at once */
+
 /* Either bytes or fd (else -1). [0, at) was read. */
 struct ImapSource {
     gint references;
@@ -104,6 +106,19 @@ gssize imap_source_read(ImapSource *source, uint8_t *bytes, size_t room)
         source->at += (uint64_t)n;
     }
     return n;
+}
+
+bool imap_source_feed(ImapSource *source, Stream *stream)
+{
+    uint8_t bytes[PIECE];
+    gssize n = 1;
+
+    while (n > 0 && stream_queued(stream) < STREAM_LOW) {
+        n = imap_source_read(source, bytes, sizeof bytes);
+        if (n > 0)
+            stream_write(stream, bytes, (size_t)n);
+    }
+    return n == 0;
 }
 
 const GError *imap_source_error(const ImapSource *source)

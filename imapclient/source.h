@@ -8,6 +8,7 @@
 #pragma once
 
 #include "../cache/mail.h"
+#include "net/stream.h"
 
 typedef struct ImapSource ImapSource;
 
@@ -27,5 +28,7 @@ bool imap_source_begun(const ImapSource *source);
  * or is shorter than was said (EIO), also when called again.
  */
 gssize imap_source_read(ImapSource *source, uint8_t *bytes, size_t room);
+/* Writes as much of it as the stream has room for (see stream_feed). True: that was the rest. */
+bool imap_source_feed(ImapSource *source, Stream *stream);
 /* Why reading failed, or NULL. */
 const GError *imap_source_error(const ImapSource *source);

@@ -138,12 +138,32 @@ static void test_has_code(void **state)
                    check_no_code, (gpointer) "ALERT");
 }
 
+static void check_correlator(gpointer data, const ImapResponse *response)
+{
+    const char *tag = imap_correlator(response);
+
+    if (data)
+        assert_string_equal(tag, data);
+    else
+        assert_null(tag);
+}
+
+static void test_correlators(void **state)
+{
+    (void)state;
+    with_responses("* ESEARCH (TAG \"A12\") UID ALL 3\n* ESEARCH (tag A12)\n", check_correlator,
+                   (gpointer) "A12");
+    with_responses("* ESEARCH\n* ESEARCH UID ALL 3\n* ESEARCH (TAG) ALL 3\n* ESEARCH (X \"A12\")\n"
+                   "* SEARCH (TAG \"A12\")\n* ESEARCH (TAG (A12))\n",
+                   check_correlator, NULL);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_codes),    cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_messages), cmocka_unit_test(test_quoted_text_has_an_end),
-        cmocka_unit_test(test_has_code),
+        cmocka_unit_test(test_has_code), cmocka_unit_test(test_correlators),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
