@@ -241,7 +241,7 @@ typedef struct {
     GBytes *bytes; /* NULL: those of fd, from its beginning */
     int fd;
     /* A message of the same folder that the new one takes the place of, or 0 (RFC 8508). Only with
-     * MAIL_STORE_REPLACES, else ENOTSUP; ENOENT where it is not there any more. */
+     * MAIL_STORE_REPLACES, else ENOTSUP. Where it is not there any more, the server refuses. */
     uint32_t replaces;
     uint32_t uidvalidity; /* of the folder, where it replaces */
 } MailAppend;
