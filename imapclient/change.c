@@ -61,6 +61,14 @@ static void open_done(gpointer data, const ImapResponse *response, const GError 
 
 static const ImapRequestEvents open_events = {.done = open_done};
 
+static void released(gpointer data)
+{
+    ImapChangeOp *change = data;
+
+    change->opening = false;
+    imap_change_open(change);
+}
+
 void imap_change_open(ImapChangeOp *change)
 {
     ImapSession *session = change->op.session;
@@ -79,10 +87,15 @@ void imap_change_open(ImapChangeOp *change)
     }
     g_error_free(error);
     change->opening = true;
+    if (imap_session_is_held(session)) {
+        imap_session_wait(session, released, change);
+        return;
+    }
     if (change->reads)
         imap_session_select(session, change->op.folder, NULL, &open_events, change);
     else
         imap_session_select_to_change(session, change->op.folder, &open_events, change);
+    imap_session_hold(session);
 }
 
 void imap_change_start(ImapChangeOp *change)

@@ -25,7 +25,7 @@ struct ImapChangeOp {
     MailOp op;
     uint32_t uidvalidity;
     bool reads;     /* of this folder it only reads */
-    bool opening;   /* a selection is under way */
+    bool opening;   /* a selection is under way, or waited for */
     uint32_t *uids; /* ascending, each once */
     size_t n_uids;
     void (*ready)(ImapChangeOp *change);

@@ -26,6 +26,8 @@ struct ImapSession {
     ImapMailbox mailbox;
     GError *refusal;
     GQueue selecting;
+    unsigned held;     /* how many of these are of somebody who waits for the outcome */
+    GQueue waiting;    /* Waiter: until none is */
     GSource *deadline; /* of the whole login */
     bool compressing;  /* was asked for; what came of it the stream knows */
 };
@@ -34,9 +36,15 @@ typedef struct {
     ImapSession *session;
     ImapMailbox incoming; /* without a name: nothing is to be selected any more */
     bool changing;
+    bool held;
     const ImapRequestEvents *events; /* of the caller, or NULL */
     gpointer data;
 } Selection;
+
+typedef struct {
+    void (*released)(gpointer data);
+    gpointer data;
+} Waiter;
 
 static void selection_free(Selection *selection)
 {
@@ -141,6 +149,14 @@ static bool select_untagged(gpointer data, const ImapResponse *response)
     return imap_mailbox_take(&selection->incoming, response);
 }
 
+static void tell_waiting(ImapSession *session)
+{
+    for (guint n = session->waiting.length; n > 0 && session->waiting.head; n--) {
+        g_autofree Waiter *waiter = g_queue_pop_head(&session->waiting);
+        waiter->released(waiter->data);
+    }
+}
+
 static void select_done(gpointer data, const ImapResponse *response, const GError *error)
 {
     g_autoptr(GError) refusal = NULL;
@@ -148,6 +164,7 @@ static void select_done(gpointer data, const ImapResponse *response, const GErro
     ImapSession *session = selection->session;
 
     g_queue_remove(&session->selecting, selection);
+    session->held -= selection->held;
     g_clear_error(&session->refusal);
     imap_mailbox_clear(&session->mailbox);
     if (response) {
@@ -177,6 +194,8 @@ static void select_done(gpointer data, const ImapResponse *response, const GErro
     if (selection->events)
         selection->events->done(selection->data, response, error);
     selection_free(selection);
+    if (response && !session->held)
+        tell_waiting(session);
 }
 
 static const ImapRequestEvents select_events = {.untagged = select_untagged, .done = select_done};
@@ -271,7 +290,37 @@ void imap_session_forget(ImapSession *session, gpointer data)
         if (selection->data == data)
             selection->events = NULL;
     }
+    for (GList *l = session->waiting.head, *next; l; l = next) {
+        next = l->next;
+        if (((Waiter *)l->data)->data != data)
+            continue;
+        g_free(l->data);
+        g_queue_delete_link(&session->waiting, l);
+    }
     imap_conn_cancel(session->conn, data);
+}
+
+void imap_session_hold(ImapSession *session)
+{
+    Selection *last = g_queue_peek_tail(&session->selecting);
+
+    if (!last || last->held)
+        return;
+    last->held = true;
+    session->held++;
+}
+
+bool imap_session_is_held(const ImapSession *session)
+{
+    return session->held > 0;
+}
+
+void imap_session_wait(ImapSession *session, void (*released)(gpointer data), gpointer data)
+{
+    Waiter *waiter = g_new(Waiter, 1);
+
+    *waiter = (Waiter){released, data};
+    g_queue_push_tail(&session->waiting, waiter);
 }
 
 GError *imap_session_selected(const ImapSession *session, const char *name, uint32_t uidvalidity)
@@ -340,6 +389,7 @@ ImapSession *imap_session_new(const ImapConfig *config, unsigned number,
     session->data = data;
     session->number = number;
     g_queue_init(&session->selecting);
+    g_queue_init(&session->waiting);
     session->conn = imap_conn_new(config, number, &conn_events, session);
     session->login = imap_login_new(config, session->conn, &session->result, &login_events,
                                     session);
@@ -359,6 +409,7 @@ void imap_session_free(ImapSession *session)
     imap_login_result_clear(&session->result);
     imap_mailbox_clear(&session->mailbox);
     g_queue_clear_full(&session->selecting, (GDestroyNotify)selection_free);
+    g_queue_clear_full(&session->waiting, g_free);
     g_clear_error(&session->refusal);
     g_free(session->target);
     g_free(session);

@@ -53,6 +53,16 @@ void imap_session_select(ImapSession *session, const char *name, const MailFolde
 /* Queues a SELECT, behind which the mailbox can be changed. Never where config is read_only. */
 void imap_session_select_to_change(ImapSession *session, const char *name,
                                    const ImapRequestEvents *events, gpointer data);
+/*
+ * The selection queued last is of one who waits for its outcome before he sends anything. Two such
+ * that each select anew, since the other has selected meanwhile, would go on for ever: so a second
+ * one waits (imap_session_wait) while there is such a selection under way.
+ */
+void imap_session_hold(ImapSession *session);
+bool imap_session_is_held(const ImapSession *session);
+/* Calls released once, when no such selection is under way and the session is alive, in the order
+ * in which they came. */
+void imap_session_wait(ImapSession *session, void (*released)(gpointer data), gpointer data);
 /* Leaves the mailbox, without expunging anything. */
 void imap_session_unselect(ImapSession *session);
 /*
@@ -61,7 +71,7 @@ void imap_session_unselect(ImapSession *session);
  * Selecting anew helps. False where the server does not tell UIDNEXT.
  */
 bool imap_session_is_behind(const ImapSession *session, uint32_t uid);
-/* Forgets all requests and selections of `data` (see imap_conn_cancel). */
+/* Forgets all requests, selections and waiting of `data` (see imap_conn_cancel). */
 void imap_session_forget(ImapSession *session, gpointer data);
 /* The UIDVALIDITY that the selection under way told up to now; 0: none yet. */
 uint32_t imap_session_incoming(const ImapSession *session);

@@ -128,9 +128,16 @@ static inline void act_modified(gpointer data, uint32_t uid)
 
 static const MailFlagsSink act_flags_sink = {act_permanent, act_stored, act_modified};
 
-static inline Act *act_flags(Bed *bed, MailFlagsHow how, const char *names, uint64_t since)
+static inline Act *act_flags_of(Bed *bed, const MailFlags *flags)
 {
     Act *act = act_new(bed);
+
+    act->op = mail_store_flags(bed->store, flags, &act_flags_sink, act_done, act);
+    return act;
+}
+
+static inline Act *act_flags(Bed *bed, MailFlagsHow how, const char *names, uint64_t since)
+{
     MailFlags flags = {.folder = "INBOX",
                        .uidvalidity = 7,
                        .uids = uids_three,
@@ -139,8 +146,7 @@ static inline Act *act_flags(Bed *bed, MailFlagsHow how, const char *names, uint
                        .flags = names,
                        .unchanged_since = since};
 
-    act->op = mail_store_flags(bed->store, &flags, &act_flags_sink, act_done, act);
-    return act;
+    return act_flags_of(bed, &flags);
 }
 
 static inline Act *act_create(Bed *bed, const char *parent, const char *level)

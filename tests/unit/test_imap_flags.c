@@ -213,12 +213,75 @@ static void test_refused(void **state)
     scene_run(&by_server);
 }
 
+/* --- several at once ----------------------------------------------------------------------------
+ */
+
+static void play_twice(Bed *bed)
+{
+    play_set_none(bed);
+    play_add(bed);
+    play_take(bed);
+}
+
+static void play_two_folders(Bed *bed)
+{
+    static const uint32_t uid = 1;
+    const MailFlags work = {.folder = "Work",
+                            .uidvalidity = 8,
+                            .uids = &uid,
+                            .n_uids = 1,
+                            .how = MAIL_FLAGS_ADD,
+                            .flags = "\\Flagged"};
+
+    play_set_none(bed);
+    act_flags_of(bed, &work);
+    play_take(bed);
+}
+
+#define WORK(tag)                 \
+    SELECT(tag, "Work")           \
+    "S: * OK [UIDVALIDITY 8] x\n" \
+    "S: * OK [PERMANENTFLAGS (\\Flagged)] x\nS: " tag " OK [READ-WRITE] done\n"
+#define INBOX(tag)                \
+    SELECT(tag, "INBOX")          \
+    "S: * OK [UIDVALIDITY 7] x\n" \
+    "S: * OK [PERMANENTFLAGS (\\Flagged)] x\nS: " tag " OK [READ-WRITE] done\n"
+
+/* They wait for the same selection, and take turns where they need different ones. */
+static void test_several_at_once(void **state)
+{
+    (void)state;
+    static const Scene one_folder = {
+        .scripts = {{OLD, OPENED, "C: A2 UID STORE 5:6,9 FLAGS.SILENT ()\n",
+                     "C: A3 UID STORE 5:6,9 +FLAGS.SILENT (\\Flagged)\n",
+                     "C: A4 UID STORE 5:6,9 -FLAGS.SILENT ($Junk)\n", OK("A2"), OK("A3"),
+                     OK("A4")}},
+        .play = play_twice,
+        .told = {{PERMANENT STORED}, {PERMANENT STORED}, {PERMANENT STORED}},
+        .writable = true,
+        .served_once = true,
+    };
+    static const Scene two_folders = {
+        .scripts = {{OLD, OPENED, "C: A2 UID STORE 5:6,9 FLAGS.SILENT ()\n", OK("A2"), WORK("A3"),
+                     "C: A4 UID STORE 1 +FLAGS.SILENT (\\Flagged)\n", OK("A4"), INBOX("A5"),
+                     "C: A6 UID STORE 5:6,9 -FLAGS.SILENT ($Junk)\n", OK("A6")}},
+        .play = play_two_folders,
+        .told = {{PERMANENT STORED},
+                 {"permanent \\Flagged\nstored 1\nok\n"},
+                 {"permanent \\Flagged\n" STORED}},
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&one_folder);
+    scene_run(&two_folders);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stored),          cmocka_unit_test(test_permanent),
         cmocka_unit_test(test_unchanged_since), cmocka_unit_test(test_lost_answers),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused),         cmocka_unit_test(test_several_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }
