@@ -33,6 +33,10 @@ typedef enum {
     FAKE_MARK,
     FAKE_EXPUNGE,
     FAKE_MOVE,
+    FAKE_FLAGS,
+    FAKE_CREATE,
+    FAKE_DELETE,
+    FAKE_RENAME,
     FAKE_KINDS
 } FakeKind;
 
@@ -75,6 +79,8 @@ typedef struct {
     bool named;       /* has names instead of UIDs: see fake_named.h */
     unsigned changes; /* MAIL_STORE_ bits of changing, of one that is not named */
     bool held;
+    bool stalled[FAKE_KINDS];      /* held, of these; a list that begins so tells what is then */
+    unsigned modified;             /* so many conditional changes of flags are refused */
     unsigned started[FAKE_KINDS];  /* operations, ever */
     unsigned compared;             /* syncs that compared everything */
     GArray *asked;                 /* FakeAsk, ever */
@@ -300,6 +306,14 @@ static G_GNUC_UNUSED void fake_hold(FakeServer *server, bool held)
 {
     fake_lock(server);
     server->held = held;
+    fake_unlock(server);
+}
+
+/* The same of one kind. */
+static G_GNUC_UNUSED void fake_stall(FakeServer *server, FakeKind kind, bool stalled)
+{
+    fake_lock(server);
+    server->stalled[kind] = stalled;
     fake_unlock(server);
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "fake_change.h"
+#include "fake_folders.h"
 #include "fake_named.h"
 
 typedef struct {
@@ -27,7 +28,11 @@ typedef struct {
     MailFetchSink fetch_sink;
     MailRemovedSink removed_sink;
     const MailCopySink *copy_sink;
-    char *target;
+    const MailFlagsSink *flags_sink;
+    MailFlags flags;
+    char *names;          /* of flags */
+    char *target, *level; /* level: of a folder's new name, whose parent is the target */
+    GPtrArray *listed;    /* names of folders: of a list */
     uint32_t uidvalidity;
     uint32_t *uids;
     size_t n_uids;
@@ -52,19 +57,12 @@ static inline void fake_op_free(FakeOp *op)
     }
     g_free(op->folder);
     g_free(op->target);
+    g_free(op->level);
+    g_free(op->names);
+    g_clear_pointer(&op->listed, g_ptr_array_unref);
     g_free(op->uids);
     g_free(op->ranges);
     g_free(op);
-}
-
-static FakeFolder *fake_find(FakeServer *server, const char *name)
-{
-    for (guint i = 0; i < server->folders->len; i++) {
-        FakeFolder *folder = server->folders->pdata[i];
-        if (strcmp(folder->name, name) == 0)
-            return folder;
-    }
-    return NULL;
 }
 
 static GError *fake_failure(FakeOp *op)
@@ -83,9 +81,13 @@ static GError *fake_failure(FakeOp *op)
 static GError *fake_run_list(FakeOp *op)
 {
     FakeServer *server = op->store->server;
-    for (guint i = 0; i < server->folders->len; i++) {
-        const FakeFolder *folder = server->folders->pdata[i];
-        MailFolderInfo info = {folder->name, folder->delimiter, folder->attributes};
+    if (!op->listed)
+        op->listed = fake_folder_names(server);
+    for (guint i = 0; i < op->listed->len; i++) {
+        const FakeFolder *folder = fake_find(server, op->listed->pdata[i]);
+        MailFolderInfo info = {op->listed->pdata[i], '/', folder ? folder->attributes : 0};
+        if (folder)
+            info.delimiter = folder->delimiter;
         op->folder_sink(op->data, &info);
     }
     return NULL;
@@ -322,13 +324,37 @@ static GError *fake_run_change(FakeOp *op)
     return NULL;
 }
 
+static GError *fake_run_flags(FakeOp *op)
+{
+    FakeFolder *folder = fake_find(op->store->server, op->folder);
+    if (!folder || op->uidvalidity != folder->uidvalidity)
+        return g_error_new(MAIL_ERROR, folder ? ESTALE : ENOENT, "another folder");
+    fake_change_flags(op->store->server, folder, &op->flags, op->flags_sink, op->data);
+    return NULL;
+}
+
+/* create, delete and rename: see fake_folders.h. */
+static GError *fake_run_folder(FakeOp *op)
+{
+    FakeServer *server = op->store->server;
+    g_autofree char *name = fake_full_name(op->target, op->level);
+    GError *error;
+    if (op->kind == FAKE_DELETE)
+        return fake_delete_folder(server, op->folder);
+    error = op->kind == FAKE_CREATE ? fake_create_folder(server, op->target, name)
+                                    : fake_rename_folder(server, op->folder, name);
+    if (!error)
+        op->folder_sink(op->data, &(MailFolderInfo){name, '/', 0});
+    return error;
+}
+
 static gboolean fake_run(gpointer data)
 {
     FakeOp *op = data;
     FakeServer *server = op->store->server;
     g_autoptr(GError) error = NULL;
     fake_lock(server);
-    if (server->held) {
+    if (server->held || server->stalled[op->kind]) {
         fake_unlock(server);
         return G_SOURCE_CONTINUE;
     }
@@ -344,6 +370,10 @@ static gboolean fake_run(gpointer data)
         error = fake_run_sync(op);
     else if (!error && op->kind == FAKE_FETCH)
         error = fake_run_fetch(op);
+    else if (!error && op->kind == FAKE_FLAGS)
+        error = fake_run_flags(op);
+    else if (!error && op->kind >= FAKE_CREATE)
+        error = fake_run_folder(op);
     else if (!error)
         error = fake_run_change(op);
     fake_unlock(server);
@@ -381,6 +411,10 @@ static MailOp *fake_list(MailStore *store, MailFolderSink sink, MailDone done, g
     FakeOp *op;
     MailOp *begun = fake_begin(store, FAKE_LIST, done, data, &op);
     op->folder_sink = sink;
+    fake_lock(op->store->server);
+    if (op->store->server->stalled[FAKE_LIST])
+        op->listed = fake_folder_names(op->store->server);
+    fake_unlock(op->store->server);
     fake_note_start(op->store->server, FAKE_LIST);
     return begun;
 }
@@ -465,6 +499,45 @@ static MailOp *fake_move(MailStore *store, const MailCopy *what, const MailCopyS
     return (MailOp *)op;
 }
 
+static MailOp *fake_flags(MailStore *store, const MailFlags *flags, const MailFlagsSink *sink,
+                          MailDone done, gpointer data)
+{
+    const MailRemove of = {flags->folder, flags->uidvalidity, flags->uids, flags->n_uids};
+    FakeOp *op = fake_begin_change(store, FAKE_FLAGS, &of, NULL, done, data);
+    op->names = g_strdup(flags->flags);
+    op->flags = *flags;
+    op->flags.flags = op->names;
+    op->flags.uids = op->uids;
+    op->flags.folder = op->folder;
+    op->flags_sink = sink;
+    return (MailOp *)op;
+}
+
+static MailOp *fake_rename(MailStore *store, const char *folder, const char *parent,
+                           const char *level, MailFolderSink made, MailDone done, gpointer data)
+{
+    FakeKind kind = !folder ? FAKE_CREATE : level ? FAKE_RENAME : FAKE_DELETE;
+    FakeOp *op;
+    fake_begin(store, kind, done, data, &op);
+    op->folder = g_strdup(folder);
+    op->target = g_strdup(parent);
+    op->level = g_strdup(level);
+    op->folder_sink = made;
+    fake_note_start(op->store->server, kind);
+    return (MailOp *)op;
+}
+
+static MailOp *fake_create(MailStore *store, const char *parent, const char *level,
+                           MailFolderSink made, MailDone done, gpointer data)
+{
+    return fake_rename(store, NULL, parent, level, made, done, data);
+}
+
+static MailOp *fake_delete(MailStore *store, const char *folder, MailDone done, gpointer data)
+{
+    return fake_rename(store, folder, NULL, NULL, NULL, done, data);
+}
+
 static void fake_cancel(MailStore *store, MailOp *op)
 {
     g_queue_remove(&((FakeStore *)store)->pending, op);
@@ -529,6 +602,10 @@ static const MailChangeClass fake_change_class = {
     .mark = fake_mark,
     .expunge = fake_expunge,
     .move = fake_move,
+    .flags = fake_flags,
+    .create = fake_create,
+    .delete = fake_delete,
+    .rename = fake_rename,
 };
 
 static const MailStoreClass fake_class = {

@@ -222,6 +222,62 @@ static void test_memory_alone_has_temporary_ids(void **state)
     assert_true(catalog_flush(*state));
 }
 
+static void assert_name(Catalog *catalog, uint32_t id, const char *expected)
+{
+    g_auto(CatalogFolder) folder = {0};
+    assert_true(catalog_folder(catalog, id, &folder));
+    assert_string_equal(folder.name, expected);
+}
+
+/* Its children go along, and not those whose names only begin alike. */
+static void test_rename(void **state)
+{
+    static const char *const names[][2] = {{"a", "x/y"}, {"a/b", "x/y/b"}, {"a/b/c", "x/y/b/c"},
+                                           {"ab", "ab"}, {"a.b", "a.b"},   {"z/a", "z/a"}};
+    uint32_t ids[G_N_ELEMENTS(names)];
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        ids[i] = put_folder(*state, names[i][0]);
+    put(*state, ids[1], 7, 700, "\\Seen");
+    catalog_rename_folder(*state, ids[0], "x/y");
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        assert_name(*state, ids[i], names[i][1]);
+        assert_int_equal(put_folder(*state, names[i][1]), ids[i]);
+    }
+    assert_int_equal(get(*state, ids[1], 7).size, 700);
+    assert_int_not_equal(put_folder(*state, "a"), ids[0]);
+    catalog_rename_folder(*state, 12345, "nothing");
+}
+
+/* Another one that was known under a new name is no more, nor is what it held. */
+static void test_rename_onto_what_was_known(void **state)
+{
+    uint32_t folder = put_folder(*state, "a"), below = put_folder(*state, "a/b");
+    uint32_t other = put_folder(*state, "x"), other_below = put_folder(*state, "x/b");
+    CatalogFolder none;
+    put(*state, other, 1, 100, "");
+    put(*state, folder, 2, 200, "");
+    catalog_rename_folder(*state, folder, "x");
+    assert_name(*state, folder, "x");
+    assert_name(*state, below, "x/b");
+    assert_false(catalog_folder(*state, other, &none));
+    assert_false(catalog_folder(*state, other_below, &none));
+    CatalogMessage message;
+    assert_false(catalog_message(*state, folder, 1, &message));
+    assert_int_equal(get(*state, folder, 2).size, 200);
+    catalog_rename_folder(*state, folder, "x");
+    assert_name(*state, folder, "x");
+}
+
+/* "a" is the whole name of what has no delimiter. */
+static void test_rename_without_delimiter(void **state)
+{
+    uint32_t flat = catalog_put_folder(*state, &(MailFolderInfo){"a", 0, 0});
+    uint32_t alike = put_folder(*state, "a/b");
+    catalog_rename_folder(*state, flat, "x");
+    assert_name(*state, flat, "x");
+    assert_name(*state, alike, "a/b");
+}
+
 /* Readers while the engine thread changes everything; a message is always seen whole. */
 typedef struct {
     Catalog *catalog;
@@ -283,6 +339,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_state, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reset_gives_a_new_id, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_alone_has_temporary_ids, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rename, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rename_onto_what_was_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rename_without_delimiter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_readers_meanwhile, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,33 @@ static void test_reset_survives(void **state)
     catalog_close(catalog);
 }
 
+/* What was renamed is found under its new name, with all it held; and one that it took the name of
+ * does not come back. */
+static void test_rename_survives(void **state)
+{
+    for (int flushed = 0; flushed < 2; flushed++) {
+        g_autofree char *directory = g_strdup_printf("%s/%d", (char *)*state, flushed);
+        assert_int_equal(mkdir(directory, 0700), 0);
+        Catalog *catalog = catalog_open(directory);
+        uint32_t folder = fill(catalog, 10), below = put_folder(catalog, "INBOX/below");
+        uint32_t other = put_folder(catalog, "moved");
+        CatalogMessage message;
+        CatalogFolder none;
+        while (flushed && !catalog_flush(catalog))
+            ;
+        catalog_rename_folder(catalog, folder, "moved");
+        catalog_close(catalog);
+        catalog = catalog_open(directory);
+        assert_int_equal(put_folder(catalog, "moved"), folder);
+        assert_int_equal(put_folder(catalog, "moved/below"), below);
+        assert_false(catalog_folder(catalog, other, &none));
+        assert_true(catalog_message(catalog, folder, 10, &message));
+        uint32_t anew = put_folder(catalog, "INBOX");
+        assert_true(anew != folder && anew != below && anew != other);
+        catalog_close(catalog);
+    }
+}
+
 static void test_dropped_name_gets_a_new_id(void **state)
 {
     Catalog *catalog = catalog_open(*state);
@@ -505,6 +532,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_IN_DIRECTORY(test_reopen),
         TEST_IN_DIRECTORY(test_reset_survives),
+        TEST_IN_DIRECTORY(test_rename_survives),
         TEST_IN_DIRECTORY(test_dropped_name_gets_a_new_id),
         TEST_IN_DIRECTORY(test_large_flush_comes_in_slices),
         TEST_IN_DIRECTORY(test_two_at_once),
