@@ -8,6 +8,7 @@
 #include "whole.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum {
     ROUNDS = 16,      /* fetches for the sake of one request */
@@ -122,6 +123,7 @@ static void ask(Flight *flight, const MailRange *ranges, size_t n, bool ahead)
         .ahead = ahead,
     };
     g_array_set_size(flight->parts, 0);
+    flight_set_name(flight, folder.name);
     flight->op = mail_store_fetch(mount->store, &fetch, whole ? take_piece : take_part, fetched,
                                   flight);
 }
@@ -243,11 +245,22 @@ static void tell_prefetcher(Flight *flight, const GError *error)
     prefetch_ended(flight->mount->prefetcher, flight->ino, bytes, error);
 }
 
+/* The folder was renamed since it was asked: it is not gone. */
+static bool is_renamed(const Flight *flight)
+{
+    g_auto(CatalogFolder) folder = {0};
+
+    return catalog_folder(flight->mount->catalog, flight->folder, &folder) &&
+           strcmp(folder.name, flight->name) != 0;
+}
+
 static void fail(Flight *flight, const GError *error)
 {
     Mount *mount = flight->mount;
 
-    if (mail_errno(error) == ESTALE || mail_errno(error) == ENOENT)
+    if (mail_errno(error) == ENOENT && is_renamed(flight))
+        error = NULL;
+    else if (mail_errno(error) == ESTALE || mail_errno(error) == ENOENT)
         refresh_stale(mount->refresher, flight->folder);
     if (flight->asking == ASK_SIZING)
         content_drop(mount->content, flight->folder, flight->uid);
@@ -400,18 +413,21 @@ static void batch_fetched(gpointer data, const GError *error)
     batch_free(batch);
 }
 
-static Batch *batch_new(Fetcher *fetcher, uint32_t folder, const uint32_t *uids, size_t n)
+static Batch *batch_new(Fetcher *fetcher, const CatalogFolder *folder, const uint32_t *uids,
+                        size_t n)
 {
     Batch *batch = g_new0(Batch, 1);
 
     batch->fetcher = fetcher;
-    batch->folder = folder;
+    batch->folder = folder->id;
     batch->uids = g_memdup2(uids, n * sizeof *uids);
     batch->n = n;
     batch->link.data = batch;
     g_queue_push_tail_link(&fetcher->batches, &batch->link);
     for (size_t i = 0; i < n; i++) {
-        Flight *flight = flight_of(fetcher->flights, inode_number(INODE_MESSAGE, folder, uids[i]));
+        Flight *flight = flight_of(fetcher->flights,
+                                   inode_number(INODE_MESSAGE, folder->id, uids[i]));
+        flight_set_name(flight, folder->name);
         flight->batch = batch;
         flight->asking = ASK_PLANNED;
         flight->text_probe.length = 0;
@@ -439,7 +455,7 @@ void fetch_ahead(Fetcher *fetcher, uint32_t id, const uint32_t *uids, size_t n)
         .ahead = true,
     };
     mail_store_fetch(mount->store, &fetch, take_batch_part, batch_fetched,
-                     batch_new(fetcher, id, uids, n));
+                     batch_new(fetcher, &folder, uids, n));
 }
 
 void fetch_front_ahead(Fetcher *fetcher, uint32_t folder, uint32_t uid, size_t size)

@@ -29,6 +29,7 @@ static void flight_free(gpointer data)
     g_array_unref(flight->parts);
     g_clear_pointer(&flight->joined, g_bytes_unref);
     g_clear_pointer(&flight->whole.tail, g_byte_array_unref);
+    g_free(flight->name);
     g_free(flight);
 }
 
@@ -77,6 +78,12 @@ Flight *flight_of(Flights *flights, uint64_t ino)
     g_array_set_clear_func(flight->parts, part_clear);
     g_hash_table_insert(flights->by_ino, &flight->ino, flight);
     return flight;
+}
+
+void flight_set_name(Flight *flight, const char *name)
+{
+    g_free(flight->name);
+    flight->name = g_strdup(name);
 }
 
 void flight_land(Flight *flight)

@@ -42,6 +42,7 @@ typedef struct {
     Flights *flights;
     uint64_t ino;
     uint32_t folder, uid;
+    char *name;     /* of the folder, when it was asked last */
     GQueue waiting; /* Request */
     MailOp *op;
     Batch *batch; /* it is fetched with others */
@@ -68,6 +69,9 @@ Flight *flight_of(Flights *flights, uint64_t ino);
 Flight *flight_find(Flights *flights, uint64_t ino);
 /* It is idle: how it was read is remembered for a while. */
 void flight_land(Flight *flight);
+
+/* The message is asked for from the folder of that name. */
+void flight_set_name(Flight *flight, const char *name);
 
 /* Keeps what came. Nothing is asked for twice: what a server sends once more is not kept, or it
  * could send without an end. */

@@ -7,7 +7,6 @@ static void found_folder(gpointer data, const MailFolderInfo *info)
 {
     Refresher *refresher = data;
     CatalogFolder folder = {
-        .id = catalog_put_folder(refresher->mount->catalog, info),
         .name = g_strdup(info->name),
         .delimiter = info->delimiter,
         .attributes = info->attributes,
@@ -33,12 +32,22 @@ static void drop_folders(Mount *mount, const GArray *gone)
     }
 }
 
+static void identify_folders(const Refresher *refresher)
+{
+    for (guint i = 0; i < refresher->listed->len; i++) {
+        CatalogFolder *folder = &g_array_index(refresher->listed, CatalogFolder, i);
+        const MailFolderInfo info = {folder->name, folder->delimiter, folder->attributes};
+        folder->id = catalog_put_folder(refresher->mount->catalog, &info);
+    }
+}
+
 static bool plant_tree(Refresher *refresher, GError **error)
 {
     Mount *mount = refresher->mount;
     g_autoptr(GArray) gone = NULL;
     uint64_t version = tree_version(mount->tree);
 
+    identify_folders(refresher);
     if (!tree_update(mount->tree, (const CatalogFolder *)(void *)refresher->listed->data,
                      refresher->listed->len, mount->options->url.folder, make_parent, mount, &gone,
                      error))
@@ -52,6 +61,8 @@ static bool plant_tree(Refresher *refresher, GError **error)
     return true;
 }
 
+static void begin_list(Refresher *refresher);
+
 static void list_done(gpointer data, const GError *error)
 {
     Refresher *refresher = data;
@@ -59,8 +70,12 @@ static void list_done(gpointer data, const GError *error)
     MailDone done = refresher->list_done;
 
     refresher->list_op = NULL;
-    refresher->list_done = NULL;
     mount_note_quota(refresher->mount);
+    if (!failure && (refresher->changes || refresher->list_outdated)) {
+        begin_list(refresher);
+        return;
+    }
+    refresher->list_done = NULL;
     if (failure)
         refresh_note_failure(refresher, failure);
     else
@@ -73,16 +88,46 @@ static void list_done(gpointer data, const GError *error)
     request_resume_all(&refresher->list_waiting, NULL);
 }
 
-void refresh_list(Refresher *refresher, MailDone done, gpointer data)
+/* Or leaves that to the last of the changes. */
+static void begin_list(Refresher *refresher)
 {
-    refresher->list_done = done;
-    refresher->list_data = data;
-    if (refresher->list_op)
+    g_clear_pointer(&refresher->listed, g_array_unref);
+    refresher->list_outdated = false;
+    if (refresher->changes)
         return;
     refresher->listed = g_array_new(FALSE, FALSE, sizeof(CatalogFolder));
     g_array_set_clear_func(refresher->listed, (GDestroyNotify)catalog_folder_clear);
     refresher->list_op = mail_store_list(refresher->mount->store, found_folder, list_done,
                                          refresher);
+}
+
+void refresh_list(Refresher *refresher, MailDone done, gpointer data)
+{
+    if (done) {
+        refresher->list_done = done;
+        refresher->list_data = data;
+    }
+    if (!refresher->list_op)
+        begin_list(refresher);
+}
+
+void refresh_folders_change(Refresher *refresher)
+{
+    refresher->changes++;
+}
+
+/* What was refused may show that the folders are others than they were; and of what failed nobody
+ * knows whether it was done. */
+void refresh_folders_changed(Refresher *refresher, const GError *error)
+{
+    refresher->changes--;
+    refresher->list_outdated = true;
+    refresh_stale(refresher, 0);
+    if (error)
+        refresh_note_failure(refresher, error);
+    if (!refresher->changes && !refresher->list_op &&
+        (refresher->list_done || refresher->list_waiting.length))
+        begin_list(refresher);
 }
 
 void refresh_list_soon(Refresher *refresher)

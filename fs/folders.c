@@ -61,6 +61,17 @@ static void change_free(Change *change)
     g_free(change);
 }
 
+/* The kernel renames what it knows itself, unless it was told that the request was interrupted. */
+static void take_name(const Change *change, bool interrupted)
+{
+    Mount *mount = change->mount;
+    TreeNode node;
+
+    catalog_rename_folder(mount->catalog, change->folder, change->made);
+    if (interrupted && tree_node(mount->tree, change->folder, &node))
+        notify_entry(mount->notifier, mount_folder_ino(mount, node.parent), node.name);
+}
+
 /* The list of folders is another now: whoever waits does so for the new one. */
 static void change_done(gpointer data, const GError *error)
 {
@@ -71,10 +82,9 @@ static void change_done(gpointer data, const GError *error)
     if (error)
         g_info("%s", error->message);
     if (!error && change->made && change->folder)
-        catalog_rename_folder(mount->catalog, change->folder, change->made);
+        take_name(change, !request);
     change_free(change);
-    if (!error)
-        refresh_stale(mount->refresher, 0);
+    refresh_folders_changed(mount->refresher, error);
     if (!request)
         return;
     if (error)
@@ -95,13 +105,14 @@ static Change *change_new(const Request *request, uint32_t folder)
 {
     Change *change = g_new0(Change, 1);
 
+    refresh_folders_change(request->mount->refresher);
     change->mount = request->mount;
     change->waiting = request->id;
     change->folder = folder;
     return change;
 }
 
-/* A list that was under way already may lack what was made since. */
+/* The list could not be had, or the server has it under another name. */
 static bool wait_once_more(Request *request)
 {
     if (++request->rounds > 2)
@@ -221,7 +232,7 @@ void folders_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
     if (!(mount->features & MAIL_STORE_MAKES) || !mount_ino_folder(mount, parent, &folder)) {
         fuse_reply_err(req, EPERM);
     } else if (!tree_child(mount->tree, folder, name, &node)) {
-        fuse_reply_err(req, ENOENT);
+        fuse_reply_err(req, control_lookup(parent, name) ? EPERM : ENOENT);
     } else if (node.children) {
         fuse_reply_err(req, ENOTEMPTY);
     } else {
@@ -251,13 +262,16 @@ static bool is_within(const Tree *tree, uint32_t folder, uint32_t ancestor)
 }
 
 /* request->name is the new one, request->offset the folder's id. */
-static void rename_submit(Request *request)
+static bool rename_settled(Request *request, const GError *error)
 {
     Mount *mount = request->mount;
     g_autofree char *parent = NULL, *level = names_folder_decode(request->name);
     g_auto(CatalogFolder) folder = {0};
     uint32_t id = (uint32_t)request->offset;
 
+    request->resume = rename_resume;
+    if (error)
+        return rename_resume(request, error);
     if (!level)
         fail(request, EINVAL, "no folder can have that name");
     else if (!folder_name(mount, request->ino, &parent) ||
@@ -266,6 +280,13 @@ static void rename_submit(Request *request)
     else
         mail_store_rename(mount->store, folder.name, parent, level, note_made, change_done,
                           change_new(request, id));
+    return true;
+}
+
+/* What is being removed is so under the name that the folder has. */
+static void rename_submit(Request *request)
+{
+    removals_wait(request->mount->removals, request);
 }
 
 /* What renames a folder, or why it can't be: an errno. */
@@ -278,9 +299,12 @@ static int check_rename(const Mount *mount, fuse_ino_t parent, const char *name,
 
     if (flags & ~(unsigned)RENAME_NOREPLACE)
         return EINVAL;
-    if (!mount_ino_folder(mount, parent, &from) || !mount_ino_folder(mount, new_parent, &to) ||
-        !tree_child(mount->tree, from, name, node))
-        return EPERM; /* a message, or what is in .pullmail */
+    if (!mount_ino_folder(mount, parent, &from) || !mount_ino_folder(mount, new_parent, &to))
+        return EPERM; /* what is in .pullmail */
+    if (!tree_child(mount->tree, from, name, node))
+        return filename_message(mount, from, name, &message) || control_lookup(parent, name)
+                   ? EPERM
+                   : ENOENT;
     if (!(mount->features & MAIL_STORE_MAKES))
         return EPERM;
     if (is_within(mount->tree, to, node->id))
@@ -303,7 +327,7 @@ void folders_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_in
         fuse_reply_err(req, code);
         return;
     }
-    request = request_new(mount, req, rename_resume);
+    request = request_new(mount, req, rename_settled);
     request->ino = new_parent;
     request->name = g_strdup(new_name);
     request->offset = node.id;

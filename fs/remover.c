@@ -7,7 +7,8 @@
 
 /* Messages of a folder that this mount has marked, and that are to be expunged when it ends. */
 typedef struct {
-    char *folder;
+    uint32_t id;  /* the folder's, */
+    char *folder; /* and its name */
     uint32_t uidvalidity;
     GArray *uids; /* uint32_t */
 } Marked;
@@ -20,6 +21,7 @@ struct Remover {
     RemoverEvents events;
     gpointer data;
     bool moves; /* to the trash */
+    uint32_t id;
     char *folder;
     uint32_t uidvalidity;
     GArray *uids;     /* uint32_t */
@@ -104,11 +106,11 @@ static Marked *marked_of(Remover *remover)
 
     for (guint i = 0; i < remover->marked->len; i++) {
         marked = remover->marked->pdata[i];
-        if (strcmp(marked->folder, remover->folder) == 0 &&
-            marked->uidvalidity == remover->uidvalidity)
+        if (marked->id == remover->id && marked->uidvalidity == remover->uidvalidity)
             return marked;
     }
     marked = g_new0(Marked, 1);
+    marked->id = remover->id;
     marked->folder = g_strdup(remover->folder);
     marked->uidvalidity = remover->uidvalidity;
     marked->uids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -204,6 +206,7 @@ void remover_begin(Remover *remover, const CatalogFolder *folder, const uint32_t
     remover->data = data;
     g_free(remover->folder);
     remover->folder = g_strdup(folder->name);
+    remover->id = folder->id;
     remover->uidvalidity = folder->state.uidvalidity;
     g_array_set_size(remover->uids, 0);
     g_array_append_vals(remover->uids, uids, (guint)n);
@@ -247,9 +250,20 @@ static void expunge_done(gpointer data, const GError *error)
     expunge_next(remover);
 }
 
+/* The folder may have been renamed since. */
+static void take_name(const Remover *remover, Marked *marked)
+{
+    g_auto(CatalogFolder) folder = {0};
+
+    if (!catalog_folder(remover->mount->catalog, marked->id, &folder))
+        return;
+    g_free(marked->folder);
+    marked->folder = g_strdup(folder.name);
+}
+
 static void expunge_next(Remover *remover)
 {
-    const Marked *marked;
+    Marked *marked;
     MailRemove what;
 
     if (!remover->marked->len) {
@@ -257,6 +271,7 @@ static void expunge_next(Remover *remover)
         return;
     }
     marked = remover->marked->pdata[0];
+    take_name(remover, marked);
     what = (MailRemove){.folder = marked->folder,
                         .uidvalidity = marked->uidvalidity,
                         .uids = (const uint32_t *)(void *)marked->uids->data,
