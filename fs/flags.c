@@ -14,13 +14,15 @@ typedef struct {
     Mount *mount;
     uint64_t waiting; /* the request's id */
     uint64_t ino;
-    char *flags;
+    char *flags; /* what the message is to have */
+    char *take;  /* flags that are to be taken away by a STORE of its own, or NULL */
     bool stored, modified;
 } Store;
 
 static void store_free(Store *store)
 {
     g_free(store->flags);
+    g_free(store->take);
     g_free(store);
 }
 
@@ -75,6 +77,26 @@ static char *flags_of_value(const char *value, size_t size)
     return g_string_free(g_steal_pointer(&flags), FALSE);
 }
 
+static bool is_among(char **names, const char *flag)
+{
+    for (; *names; names++)
+        if (g_ascii_strcasecmp(*names, flag) == 0)
+            return true;
+    return false;
+}
+
+/* The flags that are not among the others; the caller frees. NULL: none. */
+static char *flags_without(const char *flags, const char *others)
+{
+    g_auto(GStrv) names = g_strsplit(flags, " ", -1), known = g_strsplit(others, " ", -1);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (char **name = names; *name; name++)
+        if (**name && !is_among(known, *name))
+            g_string_append_printf(text, "%s%s", text->len ? " " : "", *name);
+    return text->len ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+}
+
 /* --- storing -----------------------------------------------------------------------------------
  */
 
@@ -97,14 +119,19 @@ static void note_modified(gpointer data, uint32_t uid)
     ((Store *)data)->modified = true;
 }
 
-static void take_flags(const Store *store)
+/* False: it is gone since. A server says no such thing of a STORE. */
+static bool take_flags(const Store *store)
 {
     Inode inode = inode_of(store->ino);
+    CatalogMessage message;
 
+    if (!catalog_message(store->mount->catalog, inode.folder, inode.uid, &message))
+        return false;
     catalog_put_messages(
         store->mount->catalog, inode.folder,
         &(MailMessage){.uid = inode.uid, .has = MAIL_HAS_FLAGS, .flags = store->flags}, 1);
     refresh_stale(store->mount->refresher, inode.folder);
+    return true;
 }
 
 /* The folder was looked at again. Another's change since is not overwritten unseen; our own last
@@ -119,7 +146,7 @@ static bool again_resume(Request *request, const GError *error)
     } else if (!catalog_message(request->mount->catalog, inode.folder, inode.uid, &message)) {
         fuse_reply_err(request->req, ENOENT);
     } else if (message.flag_set != (uint16_t)request->offset || ++request->rounds >= TRIES) {
-        fuse_reply_err(request->req, EAGAIN);
+        fuse_reply_err(request->req, EBUSY); /* of EAGAIN the kernel makes EOPNOTSUPP */
     } else {
         submit(request);
         return true;
@@ -142,52 +169,105 @@ static void look_again(Request *request)
     refresh_wait_flags(request->mount->refresher, folder, request);
 }
 
-static void store_done(gpointer data, const GError *error)
-{
-    Store *store = data;
-    Request *request = request_find(store->mount->requests, store->waiting);
-    bool modified = store->modified && !store->stored;
+static void store_done(gpointer data, const GError *error);
 
-    if (error)
-        g_info("%s", error->message);
-    else if (!modified)
-        take_flags(store);
-    store_free(store);
-    if (!request)
-        return;
-    request->resume = stored_resume;
-    if (!error && modified)
-        look_again(request);
-    else
-        request_resume(request, error);
-}
-
-static void submit(Request *request)
+/* Hands the store to the server. An errno where that can't be. */
+static int ask(Store *store, MailFlagsHow how, const char *names)
 {
     static const MailFlagsSink sink = {note_permanent, note_stored, note_modified};
-    Mount *mount = request->mount;
-    Inode inode = inode_of(request->ino);
+    Mount *mount = store->mount;
+    Inode inode = inode_of(store->ino);
     g_auto(CatalogFolder) folder = {0};
-    Store *store;
 
-    if (!catalog_folder(mount->catalog, inode.folder, &folder)) {
-        g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOENT, "the folder is gone");
-        request_resume(request, error);
-        return;
-    }
-    store = g_new0(Store, 1);
-    store->mount = mount;
-    store->waiting = request->id;
-    store->ino = request->ino;
-    store->flags = g_strdup(request->name);
+    if (!catalog_folder(mount->catalog, inode.folder, &folder))
+        return ENOENT;
     const MailFlags flags = {.folder = folder.name,
                              .uidvalidity = folder.state.uidvalidity,
                              .uids = &inode.uid,
                              .n_uids = 1,
-                             .how = MAIL_FLAGS_SET,
-                             .flags = request->name,
+                             .how = how,
+                             .flags = names,
                              .unchanged_since = folder.state.modseq};
     mail_store_flags(mount->store, &flags, &sink, store_done, store);
+    return 0;
+}
+
+static void store_end(Store *store, const GError *error)
+{
+    Request *request = request_find(store->mount->requests, store->waiting);
+    bool modified = store->modified && !store->stored;
+    g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+
+    if (!error && !modified && !take_flags(store))
+        failure = g_error_new(MAIL_ERROR, ENOENT, "the message is gone");
+    if (failure)
+        g_info("%s", failure->message);
+    if (failure && store->stored) /* some of it */
+        refresh_stale(store->mount->refresher, inode_of(store->ino).folder);
+    store_free(store);
+    if (!request)
+        return;
+    request->resume = stored_resume;
+    if (!failure && modified)
+        look_again(request);
+    else
+        request_resume(request, failure);
+}
+
+static void store_done(gpointer data, const GError *error)
+{
+    Store *store = data;
+    g_autofree char *take = g_steal_pointer(&store->take);
+    g_autoptr(GError) gone = NULL;
+
+    if (!error && take && ask(store, MAIL_FLAGS_TAKE, take) == 0)
+        return;
+    if (!error && take)
+        gone = g_error_new(MAIL_ERROR, ENOENT, "the folder is gone");
+    store_end(store, gone ? gone : error);
+}
+
+/*
+ * Where the folder has no MODSEQs, nobody says whether another client has changed the message since
+ * it was looked at. Then only what the user changes is changed: the rest stays as it is there.
+ */
+static int ask_differences(Store *store, const char *known)
+{
+    g_autofree char *add = flags_without(store->flags, known);
+    g_autofree char *take = flags_without(known, store->flags);
+
+    if (!add && !take) {
+        store_end(store, NULL);
+        return 0;
+    }
+    if (!add)
+        return ask(store, MAIL_FLAGS_TAKE, take);
+    store->take = g_steal_pointer(&take);
+    return ask(store, MAIL_FLAGS_ADD, add);
+}
+
+static void submit(Request *request)
+{
+    Mount *mount = request->mount;
+    g_autofree char *known = catalog_flags(mount->catalog, (uint16_t)request->offset);
+    g_auto(CatalogFolder) folder = {0};
+    Store *store = g_new0(Store, 1);
+    int code;
+
+    store->mount = mount;
+    store->waiting = request->id;
+    store->ino = request->ino;
+    store->flags = g_strdup(request->name);
+    if (!catalog_folder(mount->catalog, inode_of(request->ino).folder, &folder))
+        code = ENOENT;
+    else if (folder.state.modseq)
+        code = ask(store, MAIL_FLAGS_SET, store->flags);
+    else
+        code = ask_differences(store, known);
+    if (code) {
+        g_autoptr(GError) error = g_error_new(MAIL_ERROR, code, "the folder is gone");
+        store_end(store, error);
+    }
 }
 
 /* value is copied. */
@@ -223,17 +303,31 @@ static bool is_ours(const Mount *mount, fuse_ino_t ino, const char *name, Catalo
            catalog_message(mount->catalog, inode.folder, inode.uid, message);
 }
 
+/* A message always has flags, if none; tags it has where it has keywords. An errno. */
+static int check_presence(const Mount *mount, const CatalogMessage *message, const char *name,
+                          int how)
+{
+    g_autofree char *flags = catalog_flags(mount->catalog, message->flag_set);
+    g_autofree char *tags = flags_to_tags(flags);
+    bool present = strcmp(name, XATTR_FLAGS) == 0 || *tags;
+
+    if (how & XATTR_CREATE && present)
+        return EEXIST;
+    return how & XATTR_REPLACE && !present ? ENODATA : 0;
+}
+
 void flags_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
                     size_t size, int how)
 {
     const Mount *mount = mount_of(req);
     g_autofree char *flags = NULL;
     CatalogMessage message;
+    int code;
 
     if (!is_ours(mount, ino, name, &message)) {
         fuse_reply_err(req, EOPNOTSUPP);
-    } else if (how & XATTR_CREATE) {
-        fuse_reply_err(req, EEXIST);
+    } else if ((code = check_presence(mount, &message, name, how))) {
+        fuse_reply_err(req, code);
     } else if (!(flags = new_flags(mount, &message, name, value, size))) {
         fuse_reply_err(req, EINVAL);
     } else {
@@ -246,9 +340,15 @@ void flags_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
     const Mount *mount = mount_of(req);
     g_autofree char *flags = NULL;
     CatalogMessage message;
+    int code;
 
     if (!is_ours(mount, ino, name, &message)) {
         fuse_reply_err(req, EOPNOTSUPP);
+        return;
+    }
+    code = check_presence(mount, &message, name, XATTR_REPLACE);
+    if (code) {
+        fuse_reply_err(req, code);
         return;
     }
     flags = new_flags(mount, &message, name, "", 0);
