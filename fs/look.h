@@ -34,8 +34,8 @@ typedef struct Look {
  * `lost` (where `is_lost`) is when a look found that the server can't be reached; `horizons` are
  * those of first looks under way, by the folder's id, and change only after the messages did;
  * `behind` are the folders whose last look left out flags. These are shared, under `lock`. All else
- * is the engine thread's. While somebody waits for the list, either `list_op` is under way, or there
- * are `changes`, at whose end it is begun.
+ * is the engine thread's. While somebody waits for the list, either `list_op` is under way, or
+ * there are `changes`, at whose end it is begun.
  */
 struct Refresher {
     Mount *mount;
@@ -48,7 +48,7 @@ struct Refresher {
     GHashTable *looks; /* folder id -> Look */
     /* The list of folders: */
     MailOp *list_op;
-    GArray *listed; /* CatalogFolder, whose ids are not known yet */
+    GArray *listed;     /* CatalogFolder, whose ids are not known yet */
     unsigned changes;   /* of folders, that the server is making */
     bool list_outdated; /* a change has come about since the list was begun */
     GQueue list_waiting;

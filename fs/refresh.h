@@ -70,10 +70,10 @@ void refresh_stale(Refresher *refresher, uint32_t folder);
 void refresh_list(Refresher *refresher, MailDone done, gpointer data);
 
 /*
- * A folder is about to be made, deleted or renamed at the server; and, for each of these, it was, or
- * was not, by what error says. What is listed in between may be true of before or of after: it is
- * not taken, and the folders are listed once more when the changes are over. So whoever waits for
- * the list afterwards gets one that has the change.
+ * A folder is about to be made, deleted or renamed at the server; and, for each of these, it was,
+ * or was not, by what error says. What is listed in between may be true of before or of after: it
+ * is not taken, and the folders are listed once more when the changes are over. So whoever waits
+ * for the list afterwards gets one that has the change.
  */
 void refresh_folders_change(Refresher *refresher);
 void refresh_folders_changed(Refresher *refresher, const GError *error);

@@ -86,9 +86,9 @@ static void append_done(gpointer data, const ImapResponse *response, const GErro
     MailOp *op = &append->change.op;
     GError *failure = error ? broken(append, error) : outcome(append, response);
 
-    append->answered = response != NULL;
+    append->answered = !error;
     op->told = imap_source_begun(append->source); /* it must not be sent again */
-    if (response && !failure) {
+    if (!failure) {
         take_code(append, response->code);
         append->sink->appended(op->data, append->uidvalidity, append->uid);
     }
