@@ -235,7 +235,7 @@ class OptionTest(unittest.TestCase):
         with mount_of() as mount:
             source, kind, options = self.table(mount.point)
             self.assertEqual((source, kind), (f"imaps://ann@localhost:{SERVER.ports['imaps']}", "fuse.pullmail"))
-            self.assertLessEqual({"ro", "nosuid", "nodev", "default_permissions"}, options)
+            self.assertLessEqual({"rw", "nosuid", "nodev", "default_permissions"}, options)
             self.assertNotIn("allow_other", options)
             for path, mode in ((mount.point, 0o700), (mount / "INBOX", 0o700), (mount.messages()[1], 0o600)):
                 found = path.stat()
@@ -256,7 +256,7 @@ class OptionTest(unittest.TestCase):
         with mount_of(*words) as mount:
             source, kind, options = self.table(mount.point)
             self.assertEqual((source, kind), (r"my\040mail", "fuse.post"))
-            self.assertLessEqual({"ro", "nosuid", "nodev", "noexec", "noatime"}, options)
+            self.assertLessEqual({"rw", "nosuid", "nodev", "noexec", "noatime"}, options)
             self.assertEqual(len(mount.messages()), 1)
 
     def test_flags_of_mount(self):
