@@ -294,13 +294,16 @@ static char *new_flags(const Mount *mount, const CatalogMessage *message, const 
                                          : flags_of_value(value, size);
 }
 
-static bool is_ours(const Mount *mount, fuse_ino_t ino, const char *name, CatalogMessage *message)
+/* Whether the attribute can be set, and the message is there: an errno. */
+static int find_message(const Mount *mount, fuse_ino_t ino, const char *name,
+                        CatalogMessage *message)
 {
     Inode inode = inode_of(ino);
 
-    return mount->features & MAIL_STORE_CHANGES && inode.kind == INODE_MESSAGE &&
-           (strcmp(name, XATTR_FLAGS) == 0 || strcmp(name, XATTR_TAGS) == 0) &&
-           catalog_message(mount->catalog, inode.folder, inode.uid, message);
+    if (!(mount->features & MAIL_STORE_CHANGES) || inode.kind != INODE_MESSAGE ||
+        (strcmp(name, XATTR_FLAGS) != 0 && strcmp(name, XATTR_TAGS) != 0))
+        return EOPNOTSUPP;
+    return catalog_message(mount->catalog, inode.folder, inode.uid, message) ? 0 : ENOENT;
 }
 
 /* A message always has flags, if none; tags it has where it has keywords. An errno. */
@@ -322,11 +325,11 @@ void flags_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char
     const Mount *mount = mount_of(req);
     g_autofree char *flags = NULL;
     CatalogMessage message;
-    int code;
+    int code = find_message(mount, ino, name, &message);
 
-    if (!is_ours(mount, ino, name, &message)) {
-        fuse_reply_err(req, EOPNOTSUPP);
-    } else if ((code = check_presence(mount, &message, name, how))) {
+    if (!code)
+        code = check_presence(mount, &message, name, how);
+    if (code) {
         fuse_reply_err(req, code);
     } else if (!(flags = new_flags(mount, &message, name, value, size))) {
         fuse_reply_err(req, EINVAL);
@@ -340,13 +343,10 @@ void flags_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
     const Mount *mount = mount_of(req);
     g_autofree char *flags = NULL;
     CatalogMessage message;
-    int code;
+    int code = find_message(mount, ino, name, &message);
 
-    if (!is_ours(mount, ino, name, &message)) {
-        fuse_reply_err(req, EOPNOTSUPP);
-        return;
-    }
-    code = check_presence(mount, &message, name, XATTR_REPLACE);
+    if (!code)
+        code = check_presence(mount, &message, name, XATTR_REPLACE);
     if (code) {
         fuse_reply_err(req, code);
         return;

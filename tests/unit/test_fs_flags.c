@@ -209,6 +209,9 @@ static void test_gone(void **state)
     fake_stall(scene.server, FAKE_FLAGS, false);
     assert_int_equal(fs_error(scene.fs, unique), ENOENT);
     assert_false(catalog_message(scene.fs->mount.catalog, inode_of(ino).folder, 1, &message));
+    assert_int_equal(set(scene.fs, ino, FLAGS, "a"), ENOENT);
+    assert_int_equal(take(scene.fs, ino, FLAGS), ENOENT);
+    assert_int_equal(set(scene.fs, ino, "user.other", "a"), EOPNOTSUPP);
     scene_end(&scene);
 }
 
