@@ -54,11 +54,18 @@ class Mailutils:
         self.remove()
 
     def _command(self):
-        """It insists on becoming the group mail: so that is what our own is called, if we are not root."""
+        """
+        It insists on becoming the group mail: so that is what our own is called, if we are not root;
+        or, where there are no user namespaces to be had (in a chroot), what sudo makes it.
+        """
         name = [PROGRAM, "-i", f"--config-file={self.home}/pop3d.conf"]
-        if os.geteuid() == 0:
+        user, group = os.geteuid(), pwd.getpwnam("mail").pw_gid
+        if user == 0:
             return name
-        return ["unshare", "--user", f"--map-user={os.geteuid()}", f"--map-group={pwd.getpwnam('mail').pw_gid}", *name]
+        unshare = ["unshare", "--user", f"--map-user={user}", f"--map-group={group}"]
+        if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            return [*unshare, *name]
+        return ["sudo", "-n", "setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", *name]
 
     def _accept(self):
         with open(self.home / "log", "ab") as log:
