@@ -61,8 +61,11 @@ class Mailbox:
         return answer[1]
 
     def select(self, folder):
-        """Selects a folder, afresh."""
-        self._ok(self.imap.select(quoted(folder)))
+        """Selects a folder, afresh; to be read alone, where it allows no more."""
+        try:
+            self._ok(self.imap.select(quoted(folder)))
+        except imaplib.IMAP4.readonly:
+            self._ok(self.imap.select(quoted(folder), readonly=True))
         self.selected = folder
 
     def _in(self, folder):
