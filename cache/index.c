@@ -1,35 +1,9 @@
-#include "index.h"
-#include "writer.h"
+#include "index_private.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #define EMPTIED_MOST 3 /* times that a process begins the index anew */
 #define LOG_PAGES 1000 /* of the write-ahead log, from which on it is carried over */
-
-enum {
-    ST_FIND,
-    ST_MAKE,
-    ST_SET_VALIDITY,
-    ST_DELETE_FOLDER,
-    ST_RENAME_FOLDER,
-    ST_CLEAR,
-    ST_DELETE,
-    ST_INSERT,
-    ST_UPDATE,
-    ST_FIND_FLAGS,
-    ST_ADD_FLAGS,
-    ST_PUT_FOLDER,
-    ST_ADD_FOLDER,
-    ST_ADD_SIZES,
-    ST_FIND_NAME,
-    ST_NEXT_UID,
-    ST_ADD_NAME,
-    ST_DELETE_NAME,
-    ST_DELETE_NAMES,
-    ST_DELETE_REMOVALS,
-    N_STATEMENTS
-};
 
 #define PROVED_BIT 1
 #define PROOF_BITS 3
@@ -110,25 +84,6 @@ G_STATIC_ASSERT(PROVED_BIT == CATALOG_SIZE_PROVED);
 G_STATIC_ASSERT(PROOF_BITS == (CATALOG_SIZE_PROVED | CATALOG_WHOLE_BODY));
 
 enum { RECORD_RIGHT = 1, RECORD_WRONG = 2 };
-
-/*
- * database is NULL while it can't be opened. state is what the transaction met first. The writer,
- * once it is needed, carries the log over into the database by a connection of its own to `file`,
- * which is under `lock`: that takes an fsync, for which nobody else shall wait.
- */
-struct Index {
-    char *directory;
-    Writer *writer;
-    pthread_mutex_t lock;
-    DatabaseFile file;
-    int log_pages;
-    Database *database;
-    sqlite3_stmt *statements[N_STATEMENTS];
-    DatabaseState state;
-    DatabaseTrouble trouble;
-    bool emptied;
-    unsigned times_emptied;
-};
 
 /* --- opening, and what goes wrong ----------------------------------------------------------- */
 
@@ -256,7 +211,7 @@ bool index_was_emptied(Index *index)
 }
 
 /* Remembers the first failure of a transaction. */
-static bool check(Index *index, int result)
+bool index_check(Index *index, int result)
 {
     if (index->state == DATABASE_OK)
         index->state = database_state(result);
@@ -288,15 +243,15 @@ bool index_commit(Index *index)
     return false;
 }
 
-static int run(Index *index, int statement, size_t n, const int64_t *values)
+int index_run(Index *index, int statement, size_t n, const int64_t *values)
 {
     if (index->state != DATABASE_OK)
         return 0;
-    check(index, statement_run(index->statements[statement], n, values));
+    index_check(index, statement_run(index->statements[statement], n, values));
     return sqlite3_changes(database_handle(index->database));
 }
 
-static void bind_text(sqlite3_stmt *statement, int at, const char *text)
+void index_bind_text(sqlite3_stmt *statement, int at, const char *text)
 {
     sqlite3_bind_blob64(statement, at, text, strlen(text), SQLITE_STATIC);
 }
@@ -372,7 +327,7 @@ static void load_table(Index *index, const char *select, const int64_t *range, L
             load_one(statement, sink, data);
     }
     sqlite3_finalize(statement);
-    check(index, result);
+    index_check(index, result);
 }
 
 DatabaseState index_load(Index *index, uint32_t only, const IndexSink *sink, gpointer data)
@@ -426,14 +381,14 @@ static uint32_t find_folder(Index *index, const char *name, uint32_t *uidvalidit
     sqlite3_stmt *find = index->statements[ST_FIND];
     uint32_t id = 0;
     sqlite3_reset(find);
-    bind_text(find, 1, name);
+    index_bind_text(find, 1, name);
     int result = sqlite3_step(find);
     if (result == SQLITE_ROW) {
         id = (uint32_t)sqlite3_column_int64(find, 0);
         *uidvalidity = (uint32_t)sqlite3_column_int64(find, 1);
     }
     sqlite3_reset(find);
-    check(index, result);
+    index_check(index, result);
     return id;
 }
 
@@ -443,8 +398,8 @@ static uint32_t make_folder(Index *index, const MailFolderInfo *info, uint32_t u
         return 0;
     sqlite3_stmt *make = index->statements[ST_MAKE];
     statement_bind(make, 4, (int64_t[]){0, info->delimiter, info->attributes, uidvalidity});
-    bind_text(make, 1, info->name);
-    check(index, sqlite3_step(make));
+    index_bind_text(make, 1, info->name);
+    index_check(index, sqlite3_step(make));
     sqlite3_reset(make);
     int64_t id = sqlite3_last_insert_rowid(database_handle(index->database));
     return id < CATALOG_TEMPORARY ? (uint32_t)id : 0;
@@ -465,16 +420,16 @@ bool index_claim_folder(Index *index, const MailFolderInfo *info, uint32_t uidva
     if (!claim->found)
         claim->id = make_folder(index, info, uidvalidity);
     else if (uidvalidity && !has)
-        run(index, ST_SET_VALIDITY, 2, (int64_t[]){claim->id, uidvalidity});
+        index_run(index, ST_SET_VALIDITY, 2, (int64_t[]){claim->id, uidvalidity});
     return index_commit(index) && claim->id > 0 && claim->id < CATALOG_TEMPORARY;
 }
 
 void index_delete_folder(Index *index, uint32_t folder)
 {
-    run(index, ST_DELETE_FOLDER, 1, (int64_t[]){folder});
-    run(index, ST_CLEAR, 1, (int64_t[]){folder});
-    run(index, ST_DELETE_NAMES, 1, (int64_t[]){folder});
-    run(index, ST_DELETE_REMOVALS, 1, (int64_t[]){folder});
+    index_run(index, ST_DELETE_FOLDER, 1, (int64_t[]){folder});
+    index_run(index, ST_CLEAR, 1, (int64_t[]){folder});
+    index_run(index, ST_DELETE_NAMES, 1, (int64_t[]){folder});
+    index_run(index, ST_DELETE_REMOVALS, 1, (int64_t[]){folder});
 }
 
 void index_rename_folder(Index *index, uint32_t folder, const char *name)
@@ -483,8 +438,8 @@ void index_rename_folder(Index *index, uint32_t folder, const char *name)
         return;
     sqlite3_stmt *rename = index->statements[ST_RENAME_FOLDER];
     statement_bind(rename, 1, (int64_t[]){folder});
-    bind_text(rename, 2, name);
-    check(index, sqlite3_step(rename));
+    index_bind_text(rename, 2, name);
+    index_check(index, sqlite3_step(rename));
     sqlite3_reset(rename);
 }
 
@@ -502,12 +457,12 @@ bool index_put_folder(Index *index, const CatalogFolder *folder, IndexSum sum, b
     if (insert && index->state == DATABASE_OK) {
         sqlite3_stmt *add = index->statements[ST_ADD_FOLDER];
         statement_bind(add, 1, values);
-        bind_text(add, 2, folder->name);
-        check(index, sqlite3_step(add));
+        index_bind_text(add, 2, folder->name);
+        index_check(index, sqlite3_step(add));
         sqlite3_reset(add);
     }
-    bind_text(index->statements[ST_PUT_FOLDER], G_N_ELEMENTS(values) + 1, folder->name);
-    int changes = run(index, ST_PUT_FOLDER, G_N_ELEMENTS(values), values);
+    index_bind_text(index->statements[ST_PUT_FOLDER], G_N_ELEMENTS(values) + 1, folder->name);
+    int changes = index_run(index, ST_PUT_FOLDER, G_N_ELEMENTS(values), values);
     return index->state != DATABASE_OK || changes > 0;
 }
 
@@ -515,19 +470,19 @@ bool index_put_folder(Index *index, const CatalogFolder *folder, IndexSum sum, b
 
 void index_clear_messages(Index *index, uint32_t folder)
 {
-    run(index, ST_CLEAR, 1, (int64_t[]){folder});
+    index_run(index, ST_CLEAR, 1, (int64_t[]){folder});
 }
 
 void index_delete_message(Index *index, uint32_t folder, uint32_t uid)
 {
-    run(index, ST_DELETE, 2, (int64_t[]){folder, uid});
+    index_run(index, ST_DELETE, 2, (int64_t[]){folder, uid});
 }
 
 void index_put_message(Index *index, uint32_t folder, const Row *row, int64_t flag_set)
 {
     const int64_t values[] = {
         folder, row->uid, (int64_t)row->size, row->date, row->header_length, flag_set, row->proof};
-    run(index, row->change == ROW_NEW ? ST_INSERT : ST_UPDATE, G_N_ELEMENTS(values), values);
+    index_run(index, row->change == ROW_NEW ? ST_INSERT : ST_UPDATE, G_N_ELEMENTS(values), values);
 }
 
 int64_t index_put_flag_set(Index *index, const char *text)
@@ -537,73 +492,24 @@ int64_t index_put_flag_set(Index *index, const char *text)
     sqlite3_stmt *find = index->statements[ST_FIND_FLAGS];
     int64_t id = 0;
     sqlite3_reset(find);
-    bind_text(find, 1, text);
+    index_bind_text(find, 1, text);
     int result = sqlite3_step(find);
     if (result == SQLITE_ROW)
         id = sqlite3_column_int64(find, 0);
     sqlite3_reset(find);
-    if (!check(index, result) || id > 0)
+    if (!index_check(index, result) || id > 0)
         return id;
     sqlite3_stmt *add = index->statements[ST_ADD_FLAGS];
     sqlite3_reset(add);
-    bind_text(add, 1, text);
+    index_bind_text(add, 1, text);
     result = sqlite3_step(add);
     sqlite3_reset(add);
-    return check(index, result) ? sqlite3_last_insert_rowid(database_handle(index->database)) : 0;
+    return index_check(index, result) ? sqlite3_last_insert_rowid(database_handle(index->database))
+                                      : 0;
 }
 
 void index_add_sizes(Index *index, uint64_t right, uint64_t wrong)
 {
-    run(index, ST_ADD_SIZES, 2, (int64_t[]){RECORD_RIGHT, (int64_t)right});
-    run(index, ST_ADD_SIZES, 2, (int64_t[]){RECORD_WRONG, (int64_t)wrong});
-}
-
-/* --- names ---------------------------------------------------------------------------------- */
-
-/* False: there is none. */
-static bool find_name(Index *index, uint32_t folder, Identity *identity)
-{
-    sqlite3_stmt *find = index->statements[ST_FIND_NAME];
-    statement_bind(find, 2, (int64_t[]){folder, identity->which});
-    bind_text(find, 3, identity->name);
-    int result = sqlite3_step(find);
-    if (result == SQLITE_ROW) {
-        identity->uid = (uint32_t)sqlite3_column_int64(find, 0);
-        identity->seen = sqlite3_column_int64(find, 1);
-    }
-    sqlite3_reset(find);
-    return check(index, result) && result == SQLITE_ROW;
-}
-
-void index_put_identity(Index *index, uint32_t folder, const Identity *identity)
-{
-    if (index->state != DATABASE_OK)
-        return;
-    sqlite3_stmt *add = index->statements[ST_ADD_NAME];
-    statement_bind(add, 4, (int64_t[]){folder, identity->which, identity->uid, identity->seen});
-    bind_text(add, 5, identity->name);
-    check(index, sqlite3_step(add));
-    sqlite3_reset(add);
-}
-
-void index_delete_identity(Index *index, uint32_t folder, uint32_t uid)
-{
-    run(index, ST_DELETE_NAME, 2, (int64_t[]){folder, uid});
-}
-
-bool index_identify(Index *index, uint32_t folder, uint32_t below, Identity *identity)
-{
-    int result;
-    if (index->state != DATABASE_OK)
-        return false;
-    if (find_name(index, folder, identity))
-        return true;
-    int64_t next = statement_value(index->statements[ST_NEXT_UID], 2, (int64_t[]){folder, below}, 1,
-                                   &result);
-    check(index, result);
-    identity->uid = (uint32_t)MAX(next, 1);
-    if (identity->uid >= below)
-        return false;
-    index_put_identity(index, folder, identity);
-    return index->state == DATABASE_OK;
+    index_run(index, ST_ADD_SIZES, 2, (int64_t[]){RECORD_RIGHT, (int64_t)right});
+    index_run(index, ST_ADD_SIZES, 2, (int64_t[]){RECORD_WRONG, (int64_t)wrong});
 }
