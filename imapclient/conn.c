@@ -1,5 +1,6 @@
 #include "conn.h"
 
+#include "net/quote.h"
 #include "outcome.h"
 #include "trace.h"
 
@@ -128,7 +129,7 @@ static void fail_text(ImapConn *conn, int code, const char *text)
 
 static void fail_farewell(ImapConn *conn)
 {
-    g_autofree char *text = imap_quote_text(conn->farewell);
+    g_autofree char *text = quote_text(conn->farewell);
     g_autofree char *goodbye = g_strdup_printf("the server said goodbye: %s", text);
 
     fail_text(conn, ENOTCONN, goodbye);

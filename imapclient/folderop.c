@@ -2,6 +2,7 @@
 
 #include "limits.h"
 #include "names.h"
+#include "net/quote.h"
 #include "outcome.h"
 
 #include <errno.h>
@@ -208,7 +209,7 @@ GError *imap_folder_name(ImapFolderOp *folder)
         return g_error_new(MAIL_ERROR, EPERM, "folder %s can't have others below it",
                            folder->parent);
     if (parent->delimiter && strchr(folder->level, parent->delimiter)) {
-        g_autofree char *shown = imap_quote_text(separator);
+        g_autofree char *shown = quote_text(separator);
         return g_error_new(MAIL_ERROR, EINVAL,
                            "a folder's name can't have the server's delimiter %s in it", shown);
     }

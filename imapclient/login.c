@@ -1,5 +1,6 @@
 #include "login.h"
 
+#include "net/quote.h"
 #include "net/sasl.h"
 #include "outcome.h"
 
@@ -332,7 +333,7 @@ static bool id_untagged(gpointer data, const ImapResponse *response)
         const char *value = imap_value_text(imap_value_item(pairs, i + 1));
         if (key && value && g_ascii_strcasecmp(key, "name") == 0) {
             g_free(login->result->server);
-            login->result->server = imap_quote_text(value);
+            login->result->server = quote_text(value);
         }
     }
     return true;
@@ -433,7 +434,7 @@ static void take_greeting(ImapLogin *login, const ImapResponse *response)
     if (strcmp(response->name, "PREAUTH") == 0) {
         login->authenticated = true;
     } else if (strcmp(response->name, "BYE") == 0) {
-        g_autofree char *text = imap_quote_text(response->text);
+        g_autofree char *text = quote_text(response->text);
         finish_text(login, imap_has_code(response, "UNAVAILABLE") ? EAGAIN : ECONNREFUSED,
                     "the server turned us away: %s", text);
         return;

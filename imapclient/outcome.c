@@ -45,11 +45,6 @@ const char *imap_correlator(const ImapResponse *response)
     return imap_value_text(imap_value_item(correlator, 1));
 }
 
-char *imap_quote_text(const char *text)
-{
-    return quote_text(text);
-}
-
 GError *imap_outcome(const ImapResponse *response, const char *what)
 {
     int error = EREMOTEIO;
@@ -61,7 +56,7 @@ GError *imap_outcome(const ImapResponse *response, const char *what)
     for (size_t i = 0; i < G_N_ELEMENTS(codes); i++)
         if (imap_has_code(response, codes[i].code))
             error = codes[i].error;
-    g_autofree char *text = imap_quote_text(response->text ? response->text : "");
+    g_autofree char *text = quote_text(response->text ? response->text : "");
     return g_error_new(MAIL_ERROR, error, "%s: the server answered %s: %s", what, response->name,
                        *text ? text : "(no text)");
 }

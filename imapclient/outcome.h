@@ -22,6 +22,3 @@ GError *imap_outcome(const ImapResponse *response, const char *what);
 
 /* Likewise of what changes something: a NO without a code is EACCES. */
 GError *imap_refusal(const ImapResponse *response, const char *what);
-
-/* A server's text as it may stand in a message of ours: printable, and not endless. */
-char *imap_quote_text(const char *text);

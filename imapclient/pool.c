@@ -1,7 +1,7 @@
-#include "pool.h"
+#include "pool_private.h"
 
 #include "limits.h"
-#include "link.h"
+#include "net/quote.h"
 #include "outcome.h"
 #include "quota.h"
 
@@ -20,49 +20,12 @@ enum {
     COST_OPENING = 500, /* from here on another connection is the better choice */
 };
 
-typedef struct {
-    ImapPool *pool;
-    ImapSession *session;
-    GQueue ops;     /* that run on it */
-    unsigned ahead; /* of these */
-    unsigned number;
-    bool was_settled;
-} Member;
-
-/*
- * An operation is in `waiting` or `ahead_waiting` (its session NULL) or in the ops of the member
- * whose session it has. Dead members are freed by dispatch, never in a callback of theirs.
- * Everything is started from dispatch, which runs as a source of its own. `ahead` is the member
- * that ran the latest operation of that kind: only on it can others be under way. NULL where it is
- * dead or was none.
- */
-struct ImapPool {
-    ImapConfig config; /* strings owned */
-    GPtrArray *members;
-    Member *ahead;
-    GQueue waiting, ahead_waiting;
-    GSource *dispatch;
-    ImapLink link;
-    unsigned last_number;
-    uint64_t alerts;   /* that the server sent */
-    unsigned limit;    /* the most connections that the server lets in */
-    gint64 limited_at; /* monotonic; when limit was lowered */
-    bool have_quota;
-    MailQuota quota;
-    char *server, *capabilities;
-    unsigned caps;   /* ImapCap, as the latest session has them */
-    MailDone closed; /* set: closing */
-    bool told_closed;
-    gpointer closed_data;
-    GSource *farewell;
-};
-
 static void schedule_dispatch(ImapPool *pool);
 
-static Member *member_of(ImapPool *pool, const ImapSession *session)
+static ImapMember *member_of(ImapPool *pool, const ImapSession *session)
 {
     for (guint i = 0; i < pool->members->len; i++) {
-        Member *member = g_ptr_array_index(pool->members, i);
+        ImapMember *member = g_ptr_array_index(pool->members, i);
         if (member->session == session)
             return member;
     }
@@ -71,7 +34,7 @@ static Member *member_of(ImapPool *pool, const ImapSession *session)
 
 static void member_free(gpointer data)
 {
-    Member *member = data;
+    ImapMember *member = data;
 
     if (member->pool->ahead == member)
         member->pool->ahead = NULL;
@@ -85,7 +48,7 @@ static guint count_in_state(ImapPool *pool, ImapSessionState state)
     guint n = 0;
 
     for (guint i = 0; i < pool->members->len; i++) {
-        Member *member = g_ptr_array_index(pool->members, i);
+        ImapMember *member = g_ptr_array_index(pool->members, i);
         n += imap_session_state(member->session) == state;
     }
     return n;
@@ -95,7 +58,7 @@ static guint count_in_state(ImapPool *pool, ImapSessionState state)
 static bool is_one_coming(ImapPool *pool)
 {
     for (guint i = 0; i < pool->members->len; i++) {
-        Member *member = g_ptr_array_index(pool->members, i);
+        ImapMember *member = g_ptr_array_index(pool->members, i);
         if (imap_session_state(member->session) != IMAP_SESSION_DEAD &&
             !imap_session_is_settled(member->session))
             return true;
@@ -107,7 +70,7 @@ static bool is_one_coming(ImapPool *pool)
 
 static void on_untagged(gpointer data, ImapSession *session, const ImapResponse *response)
 {
-    Member *member = data;
+    ImapMember *member = data;
     bool warning = strcmp(response->name, "NO") == 0 || strcmp(response->name, "BAD") == 0;
 
     (void)session;
@@ -115,11 +78,11 @@ static void on_untagged(gpointer data, ImapSession *session, const ImapResponse 
         member->pool->have_quota = imap_quota_read(&member->pool->quota, response) ||
                                    member->pool->have_quota;
     } else if (imap_has_code(response, "ALERT")) {
-        g_autofree char *text = imap_quote_text(response->text);
+        g_autofree char *text = quote_text(response->text);
         if (++member->pool->alerts <= IMAP_MAX_ALERTS)
             g_warning("the server says: %s", text);
     } else if (warning) {
-        g_autofree char *text = imap_quote_text(response->text);
+        g_autofree char *text = quote_text(response->text);
         g_info("the server warns: %s", text);
     }
 }
@@ -135,7 +98,7 @@ static const ImapRequestEvents unheard = {.done = nothing_more};
 
 static void on_ready(gpointer data, ImapSession *session)
 {
-    Member *member = data;
+    ImapMember *member = data;
     ImapPool *pool = member->pool;
     const ImapLoginResult *login = imap_session_login(session);
 
@@ -155,7 +118,7 @@ static void on_ready(gpointer data, ImapSession *session)
 
 static void on_settled(gpointer data, ImapSession *session)
 {
-    Member *member = data;
+    ImapMember *member = data;
     ImapPool *pool = member->pool;
 
     member->was_settled = true;
@@ -184,7 +147,7 @@ static void fail_waiting(ImapPool *pool, const GError *error)
 
 static void on_dead(gpointer data, ImapSession *session, const GError *error)
 {
-    Member *member = data;
+    ImapMember *member = data;
     ImapPool *pool = member->pool;
     MailOp *op;
 
@@ -210,7 +173,7 @@ static const ImapSessionEvents session_events = {on_ready, on_settled, on_dead, 
 
 /* --- dispatching ---------------------------------------------------------------------------- */
 
-static unsigned cost(const Member *member, const MailOp *op)
+static unsigned cost(const ImapMember *member, const MailOp *op)
 {
     const char *target = imap_session_target(member->session);
     unsigned load = (unsigned)imap_conn_load(imap_session_conn(member->session));
@@ -227,7 +190,7 @@ static unsigned cost(const Member *member, const MailOp *op)
 }
 
 /* Whether one that runs on it needs its folder, and the operation another one. */
-static bool is_held(const Member *member, const MailOp *op)
+static bool is_held(const ImapMember *member, const MailOp *op)
 {
     for (GList *l = member->ops.head; l && op->folder; l = l->next) {
         const MailOp *running = l->data;
@@ -245,13 +208,13 @@ static bool is_held_somewhere(ImapPool *pool, const MailOp *op)
     return false;
 }
 
-static Member *choose(ImapPool *pool, const MailOp *op, bool may_grow)
+static ImapMember *choose(ImapPool *pool, const MailOp *op, bool may_grow)
 {
-    Member *best = NULL;
+    ImapMember *best = NULL;
     unsigned least = UINT_MAX;
 
     for (guint i = 0; i < pool->members->len; i++) {
-        Member *member = g_ptr_array_index(pool->members, i);
+        ImapMember *member = g_ptr_array_index(pool->members, i);
         if (imap_session_state(member->session) != IMAP_SESSION_READY ||
             ((op->folder || op->names) && !imap_session_is_settled(member->session)) ||
             is_held(member, op))
@@ -265,7 +228,7 @@ static Member *choose(ImapPool *pool, const MailOp *op, bool may_grow)
     return may_grow && least >= COST_OPENING ? NULL : best;
 }
 
-static void run(Member *member, MailOp *op)
+static void run(ImapMember *member, MailOp *op)
 {
     op->session = member->session;
     op->on_older = member->number <= op->newest;
@@ -280,7 +243,7 @@ static void run(Member *member, MailOp *op)
 static void drop_dead(ImapPool *pool)
 {
     for (guint i = pool->members->len; i > 0; i--) {
-        Member *member = g_ptr_array_index(pool->members, i - 1);
+        ImapMember *member = g_ptr_array_index(pool->members, i - 1);
         if (imap_session_state(member->session) == IMAP_SESSION_DEAD)
             g_ptr_array_remove_index(pool->members, i - 1);
     }
@@ -290,7 +253,7 @@ static void drop_dead(ImapPool *pool)
 
 static void add_member(ImapPool *pool)
 {
-    Member *member = g_new0(Member, 1);
+    ImapMember *member = g_new0(ImapMember, 1);
 
     member->pool = pool;
     g_queue_init(&member->ops);
@@ -315,7 +278,7 @@ static void cancel_all(ImapPool *pool)
 
     fail_waiting(pool, error);
     for (guint i = 0; i < pool->members->len; i++) {
-        Member *member = g_ptr_array_index(pool->members, i);
+        ImapMember *member = g_ptr_array_index(pool->members, i);
         while ((op = g_queue_peek_head(&member->ops)))
             imap_op_finish(op, g_error_copy(error));
     }
@@ -335,36 +298,6 @@ static void close_finished(ImapPool *pool)
     }
 }
 
-static bool is_near(ImapPool *pool, const Stream *stream)
-{
-    return imap_link_is_near(stream_round_trip(stream), pool->config.fast_link);
-}
-
-static bool is_to_compress(ImapPool *pool, const Member *member)
-{
-    Stream *stream = imap_conn_stream(imap_session_conn(member->session));
-
-    if (stream)
-        pool->link = imap_link_look(pool->link, stream_pace(stream), pool->config.fast_link);
-    return imap_link_compresses(pool->link, pool->config.compress);
-}
-
-/*
- * Behind the one command of a connection nothing waits for the answer to COMPRESS: who reads a
- * message goes on when he has what he asked for. Then what follows, maybe bulk, is compressed from
- * the beginning.
- */
-static void compress_behind(ImapPool *pool)
-{
-    for (guint i = 0; i < pool->members->len; i++) {
-        Member *member = g_ptr_array_index(pool->members, i);
-        Stream *stream = imap_conn_stream(imap_session_conn(member->session));
-        if (member->ops.length == 1 && stream && !is_near(pool, stream) &&
-            is_to_compress(pool, member))
-            imap_session_compress(member->session);
-    }
-}
-
 /*
  * Starts operations that wait; true where one goes on waiting for a session. One that starts may
  * end at once, and its owner cancel others, or close.
@@ -378,7 +311,7 @@ static bool start_waiting(ImapPool *pool)
     for (guint n = pool->waiting.length;
          n > 0 && !pool->closed && (op = g_queue_pop_head(&pool->waiting)); n--) {
         bool waits = op->refusal || (held && op->holds);
-        Member *member = waits ? NULL : choose(pool, op, may_grow);
+        ImapMember *member = waits ? NULL : choose(pool, op, may_grow);
         if (op->refusal) {
             imap_op_finish(op, g_steal_pointer(&op->refusal));
         } else if (member) {
@@ -389,31 +322,8 @@ static bool start_waiting(ImapPool *pool)
             held = held || is_held_somewhere(pool, op);
         }
     }
-    compress_behind(pool);
+    imap_pool_compress_behind(pool);
     return wanting;
-}
-
-/*
- * Bulk is what pays for a compressed connection, and its connection knows the link best. The
- * others follow at a moment when nobody has to wait for it.
- */
-static void look_at_link(ImapPool *pool, Member *bulk)
-{
-    if (!is_to_compress(pool, bulk))
-        return;
-    for (guint i = 0; i < pool->members->len; i++) {
-        Member *member = g_ptr_array_index(pool->members, i);
-        if (member == bulk || member->ops.length == 0)
-            imap_session_compress(member->session);
-    }
-}
-
-static void begin_bulk(ImapPool *pool, Member *member)
-{
-    Stream *stream = imap_conn_stream(imap_session_conn(member->session));
-
-    if (stream && is_near(pool, stream))
-        stream_forget_pace(stream);
 }
 
 /* Likewise what is fetched ahead; true where there is no session at all for it. */
@@ -422,12 +332,12 @@ static bool start_ahead(ImapPool *pool)
     MailOp *op;
 
     while (!pool->closed && (op = g_queue_peek_head(&pool->ahead_waiting))) {
-        Member *member = pool->ahead ? pool->ahead : choose(pool, op, false);
+        ImapMember *member = pool->ahead ? pool->ahead : choose(pool, op, false);
         if (!member || is_held(member, op))
             return true;
         if (!pool->ahead)
-            begin_bulk(pool, member);
-        look_at_link(pool, member);
+            imap_pool_begin_bulk(pool, member);
+        imap_pool_look_at_link(pool, member);
         if (member->ahead >= AHEAD_DEPTH)
             break;
         run(member, g_queue_pop_head(&pool->ahead_waiting));
@@ -489,7 +399,7 @@ void imap_pool_submit(ImapPool *pool, MailOp *op)
 
 void imap_pool_leave(ImapPool *pool, MailOp *op, bool again)
 {
-    Member *member = op->session ? member_of(pool, op->session) : NULL;
+    ImapMember *member = op->session ? member_of(pool, op->session) : NULL;
 
     if (member) {
         imap_session_forget(member->session, op);
@@ -530,7 +440,7 @@ void imap_pool_close(ImapPool *pool, MailDone done, gpointer data)
     pool->closed = done;
     pool->closed_data = data;
     for (guint i = pool->members->len; i > 0; i--) {
-        Member *member = g_ptr_array_index(pool->members, i - 1);
+        ImapMember *member = g_ptr_array_index(pool->members, i - 1);
         if (imap_session_state(member->session) == IMAP_SESSION_READY)
             imap_conn_send(imap_session_conn(member->session), imap_command_new("LOGOUT"), 0,
                            &unheard, pool);
@@ -579,7 +489,7 @@ void imap_pool_free(ImapPool *pool)
     while ((op = g_queue_pop_head(&pool->waiting)) || (op = g_queue_pop_head(&pool->ahead_waiting)))
         op->klass->free(op);
     for (guint i = 0; i < pool->members->len; i++) {
-        Member *member = g_ptr_array_index(pool->members, i);
+        ImapMember *member = g_ptr_array_index(pool->members, i);
         while ((op = g_queue_pop_head(&member->ops)))
             op->klass->free(op);
     }
@@ -598,7 +508,7 @@ void imap_pool_free(ImapPool *pool)
 void imap_pool_release(ImapPool *pool, const char *folder)
 {
     for (guint i = 0; i < pool->members->len; i++) {
-        ImapSession *session = ((Member *)g_ptr_array_index(pool->members, i))->session;
+        ImapSession *session = ((ImapMember *)g_ptr_array_index(pool->members, i))->session;
         const char *target = imap_session_target(session);
         if (imap_session_state(session) == IMAP_SESSION_READY && target &&
             g_str_has_prefix(target, folder))
@@ -608,14 +518,14 @@ void imap_pool_release(ImapPool *pool, const char *folder)
 
 void imap_pool_describe(ImapPool *pool, GString *text)
 {
-    g_autofree char *capabilities = imap_quote_text(pool->capabilities ? pool->capabilities : "");
+    g_autofree char *capabilities = quote_text(pool->capabilities ? pool->capabilities : "");
 
     g_string_append_printf(text, "server: %s:%u%s%s\n", pool->config.host, pool->config.port,
                            pool->server ? " " : "", pool->server ? pool->server : "");
     g_string_append_printf(text, "capabilities: %s\n", capabilities);
     g_string_append_printf(text, "connections: %u\n", count_in_state(pool, IMAP_SESSION_READY));
     for (guint i = 0; i < pool->members->len; i++)
-        imap_session_describe(((Member *)g_ptr_array_index(pool->members, i))->session, text);
+        imap_session_describe(((ImapMember *)g_ptr_array_index(pool->members, i))->session, text);
 }
 
 bool imap_pool_quota(ImapPool *pool, MailQuota *quota)

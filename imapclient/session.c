@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include "names.h"
+#include "net/quote.h"
 #include "outcome.h"
 
 #include <errno.h>
@@ -357,7 +358,7 @@ static void compress_done(gpointer data, const ImapResponse *response, const GEr
     ImapSession *session = data;
 
     if (!error && strcmp(response->name, "OK") != 0) {
-        g_autofree char *text = imap_quote_text(response->text);
+        g_autofree char *text = quote_text(response->text);
         g_info("connection %u is not compressed: %s", session->number, text);
     }
 }
@@ -480,7 +481,7 @@ void imap_session_describe(ImapSession *session, GString *text)
         stream_counters(stream, &received, &sent);
     g_string_append_printf(text, "connection-%u: %s", session->number, states[session->state]);
     if (session->mailbox.name) {
-        g_autofree char *name = imap_quote_text(session->mailbox.name);
+        g_autofree char *name = quote_text(session->mailbox.name);
         g_string_append_printf(text, ", folder \"%s\"", name);
     }
     g_string_append_printf(text,

@@ -1,3 +1,4 @@
+#include "../../imapclient/net/quote.h"
 #include "../../imapclient/outcome.h"
 #include "imap_response.h"
 
@@ -107,14 +108,14 @@ static void test_messages(void **state)
 static void test_quoted_text_has_an_end(void **state)
 {
     g_autofree char *text = g_strnfill(100000, 'x');
-    g_autofree char *quoted = imap_quote_text(text);
+    g_autofree char *quoted = quote_text(text);
     g_autofree char *wide = NULL;
 
     (void)state;
     assert_in_range(strlen(quoted), 100, 1000);
     for (size_t i = 0; i < 100000; i++)
         text[i] = i % 2 ? '\244' : '\303';
-    wide = imap_quote_text(text + 1); /* cut in the middle of characters on both sides */
+    wide = quote_text(text + 1); /* cut in the middle of characters on both sides */
     assert_true(g_utf8_validate(wide, -1, NULL));
     assert_in_range(strlen(wide), 100, 2000);
 }
