@@ -3,31 +3,13 @@
  * lives in the same main context as the client, below it in priority: so whatever the client can do
  * with what it has got is done before the server goes on, and a test needs no clock.
  *
- * A transcript has a line for each step:
- *   C: text     the client must send exactly this line next
- *   S: text     the server sends the line
- *   R: text     the server sends the text without a line's end; C escapes are understood
- *   D: file     the server sends the bytes of a file of tests/data
- *   E: text     the server sends the line over and over until the client has gone
- *   e: text     likewise without a line's end
- *   F:          the client sends a line, and the server what Script.answer makes of it
- *   W:          the server waits for script_go_on
- *   T:          the TLS handshake
- *   Z:          from here on both sides are compressed
- *   X:          the server closes the connection
- * Behind the last step the client must not send anything more.
- *
  * Connection number i plays scripts[i]; when there are no more, connecting is refused.
  */
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "script_text.h"
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -65,6 +47,7 @@ struct Script {
     SSL_CTX *tls;
 
     int listener;
+    int holder; /* bound to the same port, so that nobody else gets it when the listener closes */
     uint16_t port;
     GSource *accepting;
     GPtrArray *peers;
@@ -74,11 +57,6 @@ struct Script {
     uint64_t sent; /* bytes, all connections together */
     char *problem; /* what the client did wrong first */
 };
-
-typedef struct {
-    char kind; /* of "CSEFWTXZ" */
-    GBytes *bytes;
-} ScriptStep;
 
 typedef struct {
     Script *script;
@@ -110,79 +88,6 @@ static inline void script_problem(Script *script, const char *what, const void *
 
     if (!script->problem)
         script->problem = g_strdup_printf("%s: \"%s\"", what, shown);
-}
-
-/* --- transcripts ----------------------------------------------------------------------------- */
-
-static inline GBytes *script_file(const char *name)
-{
-    g_autofree char *path = g_build_filename("tests/data", name, NULL);
-    char *content = NULL;
-    gsize length = 0;
-
-    if (!g_file_get_contents(path, &content, &length, NULL))
-        fail_msg("%s can't be read; tests run in the top folder", path);
-    return g_bytes_new_take(content, length);
-}
-
-static inline ScriptStep script_step(const char *line)
-{
-    const char *text = line[1] && line[2] ? line + 3 : "";
-    char *owned = NULL;
-
-    assert_true(line[1] == ':');
-    switch (line[0]) {
-    case 'D':
-        return (ScriptStep){'S', script_file(text)};
-    case 'R':
-        owned = g_strcompress(text);
-        return (ScriptStep){'S', g_bytes_new_take(owned, strlen(owned))};
-    case 'e':
-        return (ScriptStep){'E', g_bytes_new(text, strlen(text))};
-    case 'C':
-    case 'S':
-    case 'E':
-        owned = g_strconcat(text, "\r\n", NULL);
-        return (ScriptStep){line[0], g_bytes_new_take(owned, strlen(owned))};
-    default:
-        assert_true(strchr("FWTXZ", line[0]) != NULL);
-        return (ScriptStep){line[0], NULL};
-    }
-}
-
-static inline void script_step_clear(gpointer data)
-{
-    ScriptStep *step = data;
-
-    if (step->bytes)
-        g_bytes_unref(step->bytes);
-}
-
-static inline GArray *script_read(const char *text)
-{
-    GArray *steps = g_array_new(FALSE, FALSE, sizeof(ScriptStep));
-
-    g_array_set_clear_func(steps, script_step_clear);
-    for (const char *end; *text; text = *end ? end + 1 : end) {
-        end = strchrnul(text, '\n');
-        g_autofree char *line = g_strndup(text, (gsize)(end - text));
-        if (!*line)
-            continue;
-        ScriptStep step = script_step(line);
-        g_array_append_val(steps, step);
-    }
-    return steps;
-}
-
-/* Twice the number of steps in which the server says something: the ways to cut it off. */
-static inline size_t script_halves(const char *text)
-{
-    g_autoptr(GArray) steps = script_read(text);
-    size_t n = 0;
-
-    for (guint i = 0; i < steps->len; i++)
-        n += g_array_index(steps, ScriptStep, i).kind == 'S';
-    return 2 * n;
 }
 
 /* --- a connection ---------------------------------------------------------------------------- */
@@ -558,16 +463,26 @@ static inline gboolean script_accept(gint listener, GIOCondition condition, gpoi
     return G_SOURCE_CONTINUE;
 }
 
+/* Bound to the address, whose port, where it is 0, is filled in. */
+static inline int script_socket(struct sockaddr_in *address)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
+    socklen_t length = sizeof *address;
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)address, length), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)address, &length), 0);
+    return fd;
+}
+
 static inline void script_begin(Script *script)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t length = sizeof address;
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    script->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(script->listener, (struct sockaddr *)&address, sizeof address), 0);
+    script->holder = script_socket(&address);
+    script->listener = script_socket(&address);
     assert_int_equal(listen(script->listener, 8), 0);
-    assert_int_equal(getsockname(script->listener, (struct sockaddr *)&address, &length), 0);
     script->port = ntohs(address.sin_port);
     script->peers = g_ptr_array_new_with_free_func(peer_free);
     script->accepting = g_unix_fd_source_new(script->listener, G_IO_IN);
@@ -600,6 +515,7 @@ static inline bool script_is_through(const Script *script)
 static inline void script_end(Script *script)
 {
     script_refuse(script);
+    close(script->holder);
     g_ptr_array_unref(script->peers);
     g_clear_pointer(&script->problem, g_free);
 }
