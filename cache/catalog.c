@@ -408,12 +408,6 @@ GArray *catalog_remove_ranges(Catalog *catalog, uint32_t folder, const MailUidRa
     return remember_gone(catalog, found, rows);
 }
 
-static int compare_uids(const void *a, const void *b)
-{
-    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-    return one < other ? -1 : one > other;
-}
-
 /* NULL where they ascend already; else a copy that does. */
 static uint32_t *sort_uids(const uint32_t *uids, size_t n)
 {
@@ -423,7 +417,7 @@ static uint32_t *sort_uids(const uint32_t *uids, size_t n)
     if (i >= n)
         return NULL;
     uint32_t *sorted = g_memdup2(uids, n * sizeof *uids);
-    qsort(sorted, n, sizeof *sorted, compare_uids);
+    qsort(sorted, n, sizeof *sorted, mail_compare_uids);
     return sorted;
 }
 

@@ -136,12 +136,6 @@ static void take_back(Catalog *catalog)
         identities_remove(folder->identities, g_array_index(catalog->named, uint32_t, i));
 }
 
-static int compare_uids(gconstpointer a, gconstpointer b)
-{
-    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-    return one < other ? -1 : one > other;
-}
-
 /* Half of them, the oldest, go. The highest UID stays, so that none is ever given twice. */
 static void forget_gone(Catalog *catalog, Folder *folder)
 {
@@ -153,7 +147,7 @@ static void forget_gone(Catalog *catalog, Folder *folder)
     for (const Identity *identity; (identity = identities_next(&iter));)
         if (identity->stored && !rows_find(&folder->rows, identity->uid))
             g_array_append_val(gone, identity->uid);
-    g_array_sort(gone, compare_uids);
+    g_array_sort(gone, mail_compare_uids);
     for (guint i = 0; i < gone->len / 2; i++)
         index_delete_identity(catalog->index, folder->about.id, g_array_index(gone, uint32_t, i));
     SCOPED_LOCK(&catalog->lock);

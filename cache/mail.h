@@ -77,6 +77,9 @@ typedef struct {
     uint32_t last;
 } MailUidRange;
 
+/* For qsort, bsearch and g_array_sort: of elements that are, or begin with, a UID. */
+int mail_compare_uids(const void *a, const void *b);
+
 /* The parts of a message that can be asked for (RFC 9051 section 6.4.5). */
 typedef enum {
     MAIL_SECTION_HEADER, /* BODY[HEADER]: with the empty line that ends it */

@@ -105,6 +105,22 @@ void engine_post(Engine *engine, EngineTask task_function, gpointer data)
     g_main_context_wakeup(engine->context);
 }
 
+GSource *engine_after(guint milliseconds, GSourceFunc function, gpointer data)
+{
+    GSource *source = g_timeout_source_new(milliseconds);
+
+    g_source_set_callback(source, function, data, NULL);
+    g_source_attach(source, g_main_context_get_thread_default());
+    return source;
+}
+
+void engine_cancel(GSource **source)
+{
+    if (*source)
+        g_source_destroy(*source);
+    g_clear_pointer(source, g_source_unref);
+}
+
 static void quit(gpointer data)
 {
     g_main_loop_quit(((Engine *)data)->loop);

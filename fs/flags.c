@@ -270,7 +270,6 @@ static void submit(Request *request)
     }
 }
 
-/* value is copied. */
 static void set(fuse_req_t req, fuse_ino_t ino, const CatalogMessage *message, const char *flags)
 {
     Request *request = request_new(mount_of(req), req, stored_resume);

@@ -230,13 +230,6 @@ static bool is_to_be_fetched(Prefetcher *prefetcher, const Sweep *sweep, uint32_
            !is_held(prefetcher, sweep->folder, message, wanted_of(prefetcher, sweep, message));
 }
 
-static int by_value(gconstpointer a, gconstpointer b)
-{
-    const uint32_t *one = a, *other = b;
-
-    return (*one > *other) - (*one < *other);
-}
-
 static uint64_t batch_bytes(Prefetcher *prefetcher)
 {
     return MAX(BATCH_BYTES, window(prefetcher) / BATCHES);
@@ -267,7 +260,7 @@ static void ask_batch(Prefetcher *prefetcher, Sweep *sweep)
             uids[n++] = uid;
     }
     if (n) {
-        qsort(uids, n, sizeof *uids, by_value);
+        qsort(uids, n, sizeof *uids, mail_compare_uids);
         fetch_ahead(prefetcher->mount->fetcher, sweep->folder, uids, n);
     }
 }

@@ -1,9 +1,9 @@
 #include "removal.h"
 
 #include "../cache/journal.h"
-#include "../cache/scopedlock.h"
 #include "dircache.h"
 #include "failure.h"
+#include "hidden.h"
 #include "inode.h"
 #include "refresh.h"
 #include "remover.h"
@@ -42,16 +42,11 @@ typedef struct {
     GError *error;
 } Written;
 
-/*
- * `hidden` (ino of those that are queued) is under `lock`; `n_hidden` is atomic, so that nobody
- * takes the lock where there is none. All else is the engine thread's.
- */
+/* `hidden` has those that are queued, for any thread. All else is the engine thread's. */
 struct Removals {
     Mount *mount;
     Journal *journal;
-    pthread_mutex_t lock;
-    GHashTable *hidden;
-    gint n_hidden;
+    Hidden *hidden;
     GHashTable *all; /* ino -> Removal */
     Remover *remover;
     bool under_way;
@@ -71,11 +66,6 @@ struct Removals {
 static void begin(Removals *removals);
 
 /* --- life ------------------------------------------------------------------------------------- */
-
-static void removal_free(gpointer data)
-{
-    g_free(data);
-}
 
 static Removal *removal_new(Removals *removals, uint32_t folder, uint32_t uid)
 {
@@ -97,17 +87,7 @@ static Removal *find(Removals *removals, uint64_t ino)
 static void hide(Removals *removals, Removal *removal)
 {
     removal->queued = true;
-    SCOPED_LOCK(&removals->lock);
-    g_hash_table_add(removals->hidden, g_memdup2(&removal->ino, sizeof removal->ino));
-    g_atomic_int_inc(&removals->n_hidden);
-}
-
-static void show(Removals *removals, const Removal *removal)
-{
-    SCOPED_LOCK(&removals->lock);
-
-    if (g_hash_table_remove(removals->hidden, &removal->ino))
-        g_atomic_int_add(&removals->n_hidden, -1);
+    hidden_add(removals->hidden, removal->ino);
 }
 
 Removals *removals_new(Mount *mount, Journal *journal)
@@ -118,9 +98,8 @@ Removals *removals_new(Mount *mount, Journal *journal)
     removals->mount = mount;
     removals->journal = journal;
     removals->remover = remover_new(mount);
-    pthread_mutex_init(&removals->lock, NULL);
-    removals->hidden = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    removals->all = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, removal_free);
+    removals->hidden = hidden_new();
+    removals->all = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     removals->failed = g_hash_table_new(NULL, NULL);
     g_queue_init(&removals->syncing);
     for (guint i = 0; i < left->len; i++) {
@@ -135,38 +114,25 @@ Removals *removals_new(Mount *mount, Journal *journal)
     return removals;
 }
 
-static void stop(GSource **source)
-{
-    if (*source)
-        g_source_destroy(*source);
-    g_clear_pointer(source, g_source_unref);
-}
-
 void removals_free(Removals *removals)
 {
     if (!removals)
         return;
-    stop(&removals->timer);
-    stop(&removals->deadline);
+    engine_cancel(&removals->timer);
+    engine_cancel(&removals->deadline);
     remover_free(removals->remover);
     g_hash_table_unref(removals->failed);
     g_clear_error(&removals->failure);
     g_clear_error(&removals->refusal);
     g_hash_table_unref(removals->all);
-    g_hash_table_unref(removals->hidden);
-    pthread_mutex_destroy(&removals->lock);
+    hidden_free(removals->hidden);
     g_free(removals);
 }
 
 bool removals_hide(Removals *removals, uint32_t folder, const CatalogMessage *message)
 {
-    uint64_t ino;
-
-    if (message->deleted || !g_atomic_int_get(&removals->n_hidden))
-        return message->deleted;
-    ino = inode_number(INODE_MESSAGE, folder, message->uid);
-    SCOPED_LOCK(&removals->lock);
-    return g_hash_table_contains(removals->hidden, &ino);
+    return message->deleted ||
+           hidden_has(removals->hidden, inode_number(INODE_MESSAGE, folder, message->uid));
 }
 
 static guint count_queued(const Removals *removals)
@@ -221,7 +187,7 @@ static void confirm(Removals *removals, Removal *removal)
         g_array_unref(catalog_remove_ranges(mount->catalog, removal->folder, &range, 1));
         content_drop(mount->content, removal->folder, removal->uid);
     }
-    show(removals, removal);
+    hidden_remove(removals->hidden, removal->ino);
     request_resume_all(&removal->waiting, NULL);
     remove_removal(removals, removal);
 }
@@ -232,7 +198,7 @@ static void give_back(Removals *removals, Removal *removal, const GError *error)
     Mount *mount = removals->mount;
     uint64_t parent = mount_folder_ino(mount, removal->folder);
 
-    show(removals, removal);
+    hidden_remove(removals->hidden, removal->ino);
     dircache_changed(mount->directories, parent);
     notify_directory(mount->notifier, parent);
     request_resume_all(&removal->waiting, error);
@@ -245,7 +211,7 @@ static void end_finish(gpointer data, const GError *error)
     MailDone done = removals->done;
 
     removals->done = NULL;
-    stop(&removals->deadline);
+    engine_cancel(&removals->deadline);
     if (done)
         done(removals->done_data, error);
 }
@@ -256,7 +222,7 @@ static void leave_finish(Removals *removals, const GError *error)
 
     if (!removals->done)
         return;
-    stop(&removals->timer);
+    engine_cancel(&removals->timer);
     if (left)
         g_message("%u messages are still to be deleted at the server: the next mount does it%s%s",
                   left, error ? ": " : "", error ? error->message : "");
@@ -272,17 +238,15 @@ static gboolean on_timer(gpointer data)
 {
     Removals *removals = data;
 
-    stop(&removals->timer);
+    engine_cancel(&removals->timer);
     begin(removals);
     return G_SOURCE_REMOVE;
 }
 
 static void arm(Removals *removals, guint milliseconds)
 {
-    stop(&removals->timer);
-    removals->timer = g_timeout_source_new(milliseconds);
-    g_source_set_callback(removals->timer, on_timer, removals, NULL);
-    g_source_attach(removals->timer, g_main_context_get_thread_default());
+    engine_cancel(&removals->timer);
+    removals->timer = engine_after(milliseconds, on_timer, removals);
 }
 
 /* One more has come. While the server is refusing to be talked to, its turn comes with the others'.
@@ -327,13 +291,6 @@ static GArray *collect(Removals *removals)
         g_array_append_val(uids, removal->uid);
     }
     return uids;
-}
-
-static int compare_uids(const void *a, const void *b)
-{
-    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-
-    return one < other ? -1 : one > other;
 }
 
 static void note_removed(gpointer data, uint32_t uid, RemoverOutcome outcome)
@@ -492,7 +449,7 @@ static void begin(Removals *removals)
 
     if (removals->under_way)
         return;
-    stop(&removals->timer);
+    engine_cancel(&removals->timer);
     removals->first = 0;
     uids = collect(removals);
     if (!uids->len) {
@@ -503,7 +460,7 @@ static void begin(Removals *removals)
         forget_folder(removals);
         return;
     }
-    qsort(uids->data, uids->len, sizeof(uint32_t), compare_uids);
+    qsort(uids->data, uids->len, sizeof(uint32_t), mail_compare_uids);
     removals->under_way = true;
     remover_begin(removals->remover, &about, (const uint32_t *)(void *)uids->data, uids->len,
                   &remover_events, removals);
@@ -630,8 +587,6 @@ void removals_finish(Removals *removals, MailDone done, gpointer data)
     }
     removals->done = done;
     removals->done_data = data;
-    removals->deadline = g_timeout_source_new(FINISH_MILLIS);
-    g_source_set_callback(removals->deadline, on_deadline, removals, NULL);
-    g_source_attach(removals->deadline, g_main_context_get_thread_default());
+    removals->deadline = engine_after(FINISH_MILLIS, on_deadline, removals);
     begin(removals);
 }

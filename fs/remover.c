@@ -183,10 +183,10 @@ static void move(Remover *remover, const MailRemove *what, const char *trash)
 static void remove_for_good(Remover *remover, const MailRemove *what)
 {
     Mount *mount = remover->mount;
+    bool removes = mount->features & MAIL_STORE_REMOVE;
+    bool marks = mount->features & MAIL_STORE_CHANGES;
 
-    if (mount->features & MAIL_STORE_REMOVE && mount->options->expunge == EXPUNGE_NOW)
-        mail_store_remove(mount->store, what, note_gone, removed, remover);
-    else if (mount->features & MAIL_STORE_CHANGES)
+    if (marks && (!removes || mount->options->expunge != EXPUNGE_NOW))
         mail_store_mark(mount->store, what, note_marked, removed, remover);
     else
         mail_store_remove(mount->store, what, note_gone, removed, remover);

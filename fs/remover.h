@@ -32,8 +32,7 @@ void remover_begin(Remover *remover, const CatalogFolder *folder, const uint32_t
 
 /*
  * At the end of a mount: expunges what this one has marked, where it should be; what the server
- * can't expunge without taking others along stays marked, and the log says so. `wanted` false:
- * there is nothing of the kind.
+ * can't expunge without taking others along stays marked, and the log says so.
  */
-bool remover_wants_expunge(const Remover *remover);
+bool remover_wants_expunge(const Remover *remover); /* whether there is anything of the kind */
 void remover_expunge(Remover *remover, MailDone done, gpointer data);

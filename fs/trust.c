@@ -29,18 +29,11 @@ Trust *trust_new(Mount *mount)
     return trust;
 }
 
-static void disarm(Trust *trust)
-{
-    if (trust->timer)
-        g_source_destroy(trust->timer);
-    g_clear_pointer(&trust->timer, g_source_unref);
-}
-
 void trust_free(Trust *trust)
 {
     if (!trust)
         return;
-    disarm(trust);
+    engine_cancel(&trust->timer);
     g_free(trust);
 }
 
@@ -109,18 +102,15 @@ static gboolean tick(gpointer data)
         request_wait(link->data, &trust->late);
     if (trust->late.head)
         return G_SOURCE_CONTINUE;
-    disarm(trust);
+    engine_cancel(&trust->timer);
     return G_SOURCE_REMOVE;
 }
 
 void trust_wait(Trust *trust, Request *request)
 {
     request_wait(request, &trust->later);
-    if (trust->timer)
-        return;
-    trust->timer = g_timeout_source_new(LATE_MILLIS);
-    g_source_set_callback(trust->timer, tick, trust, NULL);
-    g_source_attach(trust->timer, g_main_context_get_thread_default());
+    if (!trust->timer)
+        trust->timer = engine_after(LATE_MILLIS, tick, trust);
 }
 
 /* --- when it is caught ----------------------------------------------------------------------- */

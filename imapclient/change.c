@@ -4,20 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-int imap_compare_uids(gconstpointer a, gconstpointer b)
-{
-    const uint32_t *left = a, *right = b;
-
-    return (*left > *right) - (*left < *right);
-}
-
 /* A UID of 0 is none. */
 static void sort_uids(ImapChangeOp *change)
 {
     size_t kept = 0;
 
     if (change->n_uids)
-        qsort(change->uids, change->n_uids, sizeof *change->uids, imap_compare_uids);
+        qsort(change->uids, change->n_uids, sizeof *change->uids, mail_compare_uids);
     for (size_t i = 0; i < change->n_uids; i++)
         if (change->uids[i] && (!kept || change->uids[i] != change->uids[kept - 1]))
             change->uids[kept++] = change->uids[i];

@@ -46,8 +46,5 @@ void imap_change_open(ImapChangeOp *change);
 /* Likewise where the operation begins, maybe again on another session. */
 void imap_change_start(ImapChangeOp *change);
 
-/* Compares what two pointers point to; for sorting. */
-int imap_compare_uids(gconstpointer a, gconstpointer b);
-
 /* Whether the session's server can all of these. */
 bool imap_change_can(const ImapChangeOp *change, unsigned caps);

@@ -93,7 +93,7 @@ static void begin_removal(CopyOp *copy)
 
     if (imap_change_can(&copy->change, IMAP_CAP_UIDPLUS))
         what |= IMAP_REMOVAL_EXPUNGES;
-    g_array_sort(copy->copied, imap_compare_uids); /* batches end in any order */
+    g_array_sort(copy->copied, mail_compare_uids); /* batches end in any order */
     copy->removal = imap_removal_new(&copy->change, (const uint32_t *)(void *)copy->copied->data,
                                      copy->copied->len, what, &removal_events);
     imap_change_open(&copy->change);

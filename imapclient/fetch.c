@@ -39,19 +39,12 @@ static void fail(FetchOp *fetch, int code, const char *text)
                                      text);
 }
 
-static int compare_uids(const void *a, const void *b)
-{
-    const uint32_t *left = a, *right = b;
-
-    return (*left > *right) - (*left < *right);
-}
-
 static bool wanted(const FetchOp *fetch, uint64_t uid)
 {
     uint32_t key = (uint32_t)uid;
 
     return uid <= UINT32_MAX &&
-           bsearch(&key, fetch->uids, fetch->n_uids, sizeof key, compare_uids) != NULL;
+           bsearch(&key, fetch->uids, fetch->n_uids, sizeof key, mail_compare_uids) != NULL;
 }
 
 static uint64_t longest(const FetchOp *fetch, const MailRange *range)

@@ -96,13 +96,6 @@ void imap_sync_batch_unfollow(SyncBatch *batch)
 
 /* --- UIDs ------------------------------------------------------------------------------------ */
 
-static int compare_uids(gconstpointer a, gconstpointer b)
-{
-    const uint32_t *left = a, *right = b;
-
-    return (*left > *right) - (*left < *right);
-}
-
 static const uint32_t *elements(const GArray *uids)
 {
     return (const uint32_t *)(const void *)uids->data;
@@ -114,7 +107,7 @@ static void put_in_order(GArray *uids)
     uint32_t *all = (uint32_t *)(void *)uids->data;
     guint kept = 0;
 
-    g_array_sort(uids, compare_uids);
+    g_array_sort(uids, mail_compare_uids);
     for (guint i = 0; i < uids->len; i++)
         if (kept == 0 || all[i] != all[kept - 1])
             all[kept++] = all[i];

@@ -32,16 +32,9 @@ static void tell(const SyncOp *sync, uint32_t uid, const Pop3Entry *entry)
         sync->sink.messages(sync->op.data, &message, 1);
 }
 
-static gint compare_uids(gconstpointer a, gconstpointer b)
-{
-    const uint32_t *left = a, *right = b;
-
-    return (*left > *right) - (*left < *right);
-}
-
 static void tell_all(const SyncOp *sync, GArray *uids)
 {
-    g_array_sort(uids, compare_uids);
+    g_array_sort(uids, mail_compare_uids);
     uint32_t last = uids->len ? g_array_index(uids, uint32_t, uids->len - 1) : 0;
     MailFolderState state = {
         .uidvalidity = POP3_UIDVALIDITY,
