@@ -364,12 +364,23 @@ static void look_now(gpointer data)
     fill_all(prefetcher);
 }
 
+static void look_soon(Prefetcher *prefetcher)
+{
+    if (g_atomic_int_compare_and_exchange(&prefetcher->posted, 0, 1))
+        engine_post(prefetcher->mount->engine, look_now, prefetcher);
+}
+
 void prefetch_note(Prefetcher *prefetcher, uint32_t folder, const CatalogMessage *message,
                    uint64_t end, pid_t pid)
 {
-    if (scan_note(prefetcher->scans, folder, message, end, pid) &&
-        g_atomic_int_compare_and_exchange(&prefetcher->posted, 0, 1))
-        engine_post(prefetcher->mount->engine, look_now, prefetcher);
+    if (scan_note(prefetcher->scans, folder, message, end, pid))
+        look_soon(prefetcher);
+}
+
+void prefetch_given(Prefetcher *prefetcher, uint32_t folder, uint32_t uid)
+{
+    if (scan_given(prefetcher->scans, folder, uid))
+        look_soon(prefetcher);
 }
 
 void prefetch_listing_read(Prefetcher *prefetcher, uint32_t folder, pid_t pid)

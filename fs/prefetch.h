@@ -33,6 +33,10 @@ void prefetcher_free(Prefetcher *prefetcher);
 /* A message is being read (end 0: opened) by a process, up to byte number `end`. A worker calls. */
 void prefetch_note(Prefetcher *prefetcher, uint32_t folder, const CatalogMessage *message,
                    uint64_t end, pid_t pid);
+/* The kernel has the message's bytes (see push.h): what it reads there will not be told. Any
+ * thread.
+ */
+void prefetch_given(Prefetcher *prefetcher, uint32_t folder, uint32_t uid);
 /* A process has listed the folder to its end. Any thread. */
 void prefetch_listing_read(Prefetcher *prefetcher, uint32_t folder, pid_t pid);
 /* What somebody waited for is there: that he read nothing meanwhile does not count. */

@@ -145,8 +145,12 @@ static bool give(gpointer data, uint32_t uid, uint64_t offset, const void *bytes
     Pusher *pusher = ((gpointer *)data)[0];
     g_autoptr(GBytes) copy = g_bytes_new(bytes, length);
 
-    return notify_store(pusher->mount->notifier, inode_number(INODE_MESSAGE, stream->folder, uid),
-                        offset, copy);
+    if (!notify_store(pusher->mount->notifier, inode_number(INODE_MESSAGE, stream->folder, uid),
+                      offset, copy))
+        return false;
+    if (offset == 0)
+        prefetch_given(pusher->mount->prefetcher, stream->folder, uid);
+    return true;
 }
 
 static bool may_be_given(const Pusher *pusher, const Stream *stream, uint32_t uid)

@@ -206,21 +206,36 @@ void scan_listed(Scans *scans, uint32_t folder, pid_t pid)
     scan->listed_millis = now_millis();
 }
 
-bool scan_note(Scans *scans, uint32_t folder, const CatalogMessage *message, uint64_t end,
-               pid_t pid)
+/* It is ahead of its reader no more. */
+static bool consume(Scans *scans, Scan *scan, uint32_t uid)
 {
-    SCOPED_LOCK(&scans->lock);
-    Scan *scan = find_or_make(scans, folder);
     uint64_t bytes = 0;
 
-    note(scan, message, end, pid);
-    if (!end || !forget_expected(scans, scan, message->uid, &bytes))
+    if (!forget_expected(scans, scan, uid, &bytes))
         return false;
     scans->consumed += bytes;
     if (scans->consumed < scans->ahead / 4)
         return false;
     scans->consumed = 0;
     return true;
+}
+
+bool scan_note(Scans *scans, uint32_t folder, const CatalogMessage *message, uint64_t end,
+               pid_t pid)
+{
+    SCOPED_LOCK(&scans->lock);
+    Scan *scan = find_or_make(scans, folder);
+
+    note(scan, message, end, pid);
+    return end && consume(scans, scan, message->uid);
+}
+
+bool scan_given(Scans *scans, uint32_t folder, uint32_t uid)
+{
+    SCOPED_LOCK(&scans->lock);
+    Scan *scan = find(scans, folder);
+
+    return scan && consume(scans, scan, uid);
 }
 
 void scan_touch(Scans *scans, uint32_t folder)

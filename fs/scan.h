@@ -48,6 +48,10 @@ void scans_free(Scans *scans);
 bool scan_note(Scans *scans, uint32_t folder, const CatalogMessage *message, uint64_t end,
                pid_t pid);
 
+/* The kernel was given the message, and will answer its reader: likewise, but that nobody has read
+ * it yet. */
+bool scan_given(Scans *scans, uint32_t folder, uint32_t uid);
+
 /* A process has listed the folder to its end. pid 0: it is not known which. */
 void scan_listed(Scans *scans, uint32_t folder, pid_t pid);
 

@@ -293,6 +293,25 @@ static void test_bound(void **state)
     scene_end(&scene);
 }
 
+/* What the kernel was given leaves room for more, although its reader never says that he came to
+ * it. */
+static void test_given(void **state)
+{
+    Scene scene = scene_of(MESSAGES, mixed_text, 256 << 10, state);
+    uint32_t folder = inode_of(fs_message(scene.fs, "INBOX", 1)).folder;
+    for (uint32_t uid = 1; uid <= 5; uid++)
+        assert_true(read_whole(&scene, uid, mixed_text(uid)));
+    fs_settle(scene.fs);
+    unsigned before = messages_asked(scene.server);
+    assert_in_range(before, 6, MESSAGES / 2);
+    for (uint32_t uid = 6; uid <= before; uid++)
+        prefetch_given(scene.fs->mount.prefetcher, folder, uid);
+    fs_settle(scene.fs);
+    fs_settle(scene.fs);
+    assert_true(messages_asked(scene.server) > before + 5);
+    scene_end(&scene);
+}
+
 /* Where the cache is in memory alone, nothing is dropped of what was fetched ahead. */
 static void test_in_memory(void **state)
 {
@@ -486,6 +505,7 @@ int main(void)
         TEST_IN_DIRECTORY(test_three_readers),
         TEST_IN_DIRECTORY(test_held),
         TEST_IN_DIRECTORY(test_bound),
+        TEST_IN_DIRECTORY(test_given),
         TEST_IN_DIRECTORY(test_in_memory),
         TEST_IN_DIRECTORY(test_beginnings),
         TEST_IN_DIRECTORY(test_many_beginnings),

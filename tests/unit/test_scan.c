@@ -163,6 +163,26 @@ static void test_consumed(void **state)
     (void)state;
 }
 
+/* What the kernel was given is ahead no more, and yet nobody has read it. */
+static void test_given(void **state)
+{
+    Scans *scans = scans_new();
+    unsigned calls = 0;
+    assert_false(scan_given(scans, 1, 5));
+    read_to(scans, 1, 1, 1000, 1000);
+    for (uint32_t uid = 2; uid <= 101; uid++)
+        scan_expect(scans, 1, uid, 1000);
+    for (uint32_t uid = 2; uid <= 101; uid++) {
+        calls += scan_given(scans, 1, uid);
+        assert_false(scan_given(scans, 1, uid));
+    }
+    assert_in_range(calls, 4, 30);
+    assert_true(scan_ahead_bytes(scans) == 0);
+    assert_int_equal(view_of(scans).run, 1);
+    scans_free(scans);
+    (void)state;
+}
+
 /* Who reads the first message of a run is the one that listed the folder, or not. */
 static void test_listed(void **state)
 {
@@ -210,7 +230,8 @@ int main(void)
         cmocka_unit_test(test_orders),          cmocka_unit_test(test_orders_by_name),
         cmocka_unit_test(test_order_is_steady), cmocka_unit_test(test_depth),
         cmocka_unit_test(test_ahead),           cmocka_unit_test(test_consumed),
-        cmocka_unit_test(test_listed),          cmocka_unit_test(test_many_folders),
+        cmocka_unit_test(test_given),           cmocka_unit_test(test_listed),
+        cmocka_unit_test(test_many_folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
