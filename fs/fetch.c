@@ -189,6 +189,17 @@ static bool start_whole(Flight *flight, const CatalogMessage *message)
     return true;
 }
 
+/* How much of the message is to be fetched for the request: in a scan nobody stops within it. */
+static size_t wanted_by(const Flight *flight, const Request *request, const CatalogMessage *message)
+{
+    uint64_t offset = (uint64_t)request->offset;
+
+    if (!request->size || offset >= message->size || message->size > FETCH_WHOLE_MOST ||
+        !prefetch_reads_wholes(flight->mount->prefetcher, flight->folder))
+        return request->size;
+    return MAX(request->size, (size_t)(message->size - offset));
+}
+
 /* Asks for what the head of the queue needs; false: it needed nothing, and was resumed. */
 static bool start_first(Flight *flight, const CatalogMessage *message)
 {
@@ -203,7 +214,7 @@ static bool start_first(Flight *flight, const CatalogMessage *message)
         return false;
     }
     switch (fetch_plan(flight->mount->content, flight->folder, message, (uint64_t)request->offset,
-                       request->size, &flight->ahead, ranges, &n)) {
+                       wanted_by(flight, request, message), &flight->ahead, ranges, &n)) {
     case PLAN_RANGES:
         flight->asking = ASK_PLANNED;
         ask(flight, ranges, flight_add_text_probe(flight, message, ranges, n), false);

@@ -17,6 +17,7 @@ enum {
     RUN_OF_LISTER = 1,      /* and he who reads them listed it */
     FIRST_MOST = 128 << 10, /* bytes of the message that makes them one */
     SURE_RUN = 64,          /* so many make one even if of none more than the beginning was read */
+    FEW = 4,                /* short messages that are fetched for him who reads a first one */
     BATCH_MESSAGES = 512,   /* of a command, at most */
     BATCH_BYTES = 128 << 10,
     BATCHES = 12, /* that a wide window holds: a store sends few at once */
@@ -43,6 +44,7 @@ typedef struct {
         missed; /* the message that is about to be waited for; 0: none, or it comes by itself */
     unsigned ahead;
     bool guessed;   /* begun ahead of RUN messages */
+    bool telling;   /* the beginning of a message was asked for whose reader will tell the depth */
     bool wrapped;   /* in no order: the beginning was looked at too */
     bool passed_on; /* the next folder has its sweep */
     GList link;     /* in sweeps */
@@ -160,16 +162,20 @@ static bool is_guessed(Prefetcher *prefetcher, const Sweep *sweep)
     return view.run < RUN;
 }
 
-/* Whether a reader of whom nothing tells that he goes on has enough ahead of him. */
+/* Whether a reader of whom nothing tells that he goes on has enough ahead of him. Where all were
+ * too short to tell, he who listed the folder is believed sooner. */
 static bool is_enough(Prefetcher *prefetcher, const Sweep *sweep)
 {
     ScanView view;
+    unsigned few;
 
     if (sweep->depth == SCAN_WHOLES)
         return false;
     scan_view(prefetcher->scans, sweep->folder, &view);
-    return view.run < SURE_RUN &&
-           scan_ahead_count(prefetcher->scans, sweep->folder) >= MAX(view.run / 2, 1);
+    if (sweep->telling && view.depth == SCAN_UNKNOWN)
+        return scan_ahead_count(prefetcher->scans, sweep->folder) > 0;
+    few = view.listed && view.depth == SCAN_UNKNOWN ? MAX(view.run * 2, FEW) : MAX(view.run / 2, 1);
+    return view.run < SURE_RUN && scan_ahead_count(prefetcher->scans, sweep->folder) >= few;
 }
 
 static bool has_room(Prefetcher *prefetcher, const Sweep *sweep)
@@ -254,10 +260,12 @@ static void ask_batch(Prefetcher *prefetcher, Sweep *sweep)
             prefetcher->messages++;
             scan_expect(prefetcher->scans, sweep->folder, uid, wanted);
         }
-        if (wanted < message.size)
+        if (wanted < message.size) {
+            sweep->telling = true;
             fetch_front_ahead(prefetcher->mount->fetcher, sweep->folder, uid, (size_t)wanted);
-        else
+        } else {
             uids[n++] = uid;
+        }
     }
     if (n) {
         qsort(uids, n, sizeof *uids, mail_compare_uids);
@@ -388,6 +396,13 @@ void prefetch_listing_read(Prefetcher *prefetcher, uint32_t folder, pid_t pid)
     scan_listed(prefetcher->scans, folder, pid);
 }
 
+/* Who reads so short a message can't but read the whole. */
+static bool reads_whole(const CatalogMessage *message, const ScanView *view)
+{
+    return view->depth == SCAN_WHOLES ||
+           (view->depth == SCAN_UNKNOWN && view->listed && message->size <= SCAN_FRONT);
+}
+
 /*
  * Whether he reads whole messages, up to now from the folder's first to this one as they are
  * listed. While he reads a long one the line is busy, so there is time to see what he does next.
@@ -398,7 +413,7 @@ static bool is_beginning(Prefetcher *prefetcher, uint32_t folder, const CatalogM
     CatalogMessage first[RUN];
 
     return view->run >= (view->listed ? RUN_OF_LISTER : RUN_FROM_FIRST) && view->run < RUN &&
-           view->depth == SCAN_WHOLES && view->order == SCAN_UIDS_UP &&
+           reads_whole(message, view) && view->order == SCAN_UIDS_UP &&
            message->size <= FIRST_MOST &&
            catalog_messages_after(prefetcher->mount->catalog, folder, 0, first, view->run) ==
                view->run &&
@@ -486,6 +501,13 @@ bool prefetch_leaves_alone(Prefetcher *prefetcher, uint32_t folder, ScanView *vi
 {
     scan_view(prefetcher->scans, folder, view);
     return scan_ahead_count(prefetcher->scans, folder) == 0;
+}
+
+bool prefetch_reads_wholes(Prefetcher *prefetcher, uint32_t folder)
+{
+    const Sweep *sweep = find_sweep(prefetcher, folder);
+
+    return sweep && sweep->depth == SCAN_WHOLES && !sweep->ahead;
 }
 
 void prefetch_touch(Prefetcher *prefetcher, uint32_t folder)

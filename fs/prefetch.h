@@ -13,7 +13,8 @@
  * that he reads beyond the beginning, as nobody does who looks what kind of files there are.
  *
  * Who reads no more than the beginnings gets no more than these. As long as nothing tells a scan
- * from a look at a few messages, less is fetched ahead than was read.
+ * from a look at a few messages, less is fetched ahead than was read; or twice as much, where he
+ * listed the folder and what he read was too short to have a beginning.
  *
  * Engine thread, unless said otherwise.
  */
@@ -34,11 +35,12 @@ void prefetcher_free(Prefetcher *prefetcher);
 void prefetch_note(Prefetcher *prefetcher, uint32_t folder, const CatalogMessage *message,
                    uint64_t end, pid_t pid);
 /* The kernel has the message's bytes (see push.h): what it reads there will not be told. Any
- * thread.
- */
+ * thread. */
 void prefetch_given(Prefetcher *prefetcher, uint32_t folder, uint32_t uid);
 /* A process has listed the folder to its end. Any thread. */
 void prefetch_listing_read(Prefetcher *prefetcher, uint32_t folder, pid_t pid);
+/* Whether who waits for a stretch of a message is going to read all of it. */
+bool prefetch_reads_wholes(Prefetcher *prefetcher, uint32_t folder);
 /* What somebody waited for is there: that he read nothing meanwhile does not count. */
 void prefetch_touch(Prefetcher *prefetcher, uint32_t folder);
 /* What is known of the folder's reader. Whether nothing is being fetched ahead of him. Any thread.

@@ -142,6 +142,29 @@ static void test_reader_who_looks(void **state)
     scene_end(&scene);
 }
 
+/* Short ones have no beginning that he could stop at: a few follow the first, up to a long one,
+ * which tells; and that is fetched to its end once it is read. */
+static size_t short_then_long(uint32_t uid)
+{
+    return uid == 4 ? 300000 : 2000 + uid;
+}
+
+static void test_reader_of_short_ones(void **state)
+{
+    Scene scene = scene_of(MESSAGES, short_then_long, 16 * MIB, state);
+    assert_true(read_whole(&scene, 1, short_then_long(1)));
+    fs_settle(scene.fs);
+    assert_int_equal(messages_asked(scene.server), 4);
+    assert_int_equal(scene.server->ahead, 2);
+    for (uint32_t uid = 2; uid <= 4; uid++)
+        assert_true(read_whole(&scene, uid, short_then_long(uid)));
+    fs_settle(scene.fs);
+    assert_in_range(messages_asked(scene.server), 20, MESSAGES);
+    assert_int_equal(most_asked(scene.server, MAIL_SECTION_HEADER), 1);
+    assert_int_equal(most_asked(scene.server, MAIL_SECTION_TEXT), 2);
+    scene_end(&scene);
+}
+
 /* Of somebody else the first two. */
 static void test_first_two(void **state)
 {
@@ -498,6 +521,7 @@ int main(void)
         TEST_IN_DIRECTORY(test_off),
         TEST_IN_DIRECTORY(test_reader_who_listed),
         TEST_IN_DIRECTORY(test_reader_who_looks),
+        TEST_IN_DIRECTORY(test_reader_of_short_ones),
         TEST_IN_DIRECTORY(test_first_two),
         TEST_IN_DIRECTORY(test_up_and_down),
         TEST_IN_DIRECTORY(test_by_name),
