@@ -25,8 +25,9 @@ typedef struct Look {
     bool prune;     /* there are messages of a first look that failed */
     uint32_t last;  /* the highest UID told, where prune */
     uint32_t horizon;
-    GQueue opening; /* Request: until it is opened */
-    GQueue listing; /* Request: until the horizon moves */
+    GQueue opening;   /* Request: until it is opened */
+    GQueue listing;   /* Request: until the horizon moves */
+    GHashTable *gone; /* UIDs of messages that are gone, whatever is told of them; NULL: none */
 } Look;
 
 /*

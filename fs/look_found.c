@@ -126,6 +126,7 @@ static void reset_folder(Look *look, uint32_t uidvalidity)
     g_hash_table_steal(look->refresher->looks, GUINT_TO_POINTER(old));
     g_hash_table_insert(look->refresher->looks, GUINT_TO_POINTER(id), look);
     look_end_first(look);
+    g_clear_pointer(&look->gone, g_hash_table_unref);
     look->folder = id;
     look_begin_first(look, 0);
     if (!tree_node(mount->tree, id, &node))
@@ -166,6 +167,11 @@ static void found_reset(gpointer data, uint32_t uidvalidity)
     note_opened(look);
 }
 
+static bool is_gone(const Look *look, uint32_t uid)
+{
+    return look->gone && g_hash_table_contains(look->gone, GUINT_TO_POINTER(uid));
+}
+
 /* A new message needs a date, since that makes its name, or at least a size. */
 static void found_message(Look *look, const MailMessage *message)
 {
@@ -173,6 +179,8 @@ static void found_message(Look *look, const MailMessage *message)
     CatalogMessage before;
     bool known = catalog_message(catalog, look->folder, message->uid, &before);
 
+    if (is_gone(look, message->uid))
+        return;
     if (!known && !(message->has & (MAIL_HAS_SIZE | MAIL_HAS_DATE))) {
         look->lacking = true;
         return;
@@ -221,9 +229,11 @@ static void found_first(Look *look, const MailMessage *messages, size_t n)
     size_t done = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (messages[i].has & (MAIL_HAS_SIZE | MAIL_HAS_DATE))
+        bool gone = is_gone(look, messages[i].uid);
+        bool lacking = !(messages[i].has & (MAIL_HAS_SIZE | MAIL_HAS_DATE));
+        if (!gone && !lacking)
             continue;
-        look->lacking = true;
+        look->lacking |= !gone;
         catalog_put_messages(catalog, look->folder, messages + done, i - done);
         done = i + 1;
     }

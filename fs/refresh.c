@@ -7,6 +7,14 @@
 
 #include <errno.h>
 
+static void look_free(gpointer data)
+{
+    Look *look = data;
+
+    g_clear_pointer(&look->gone, g_hash_table_unref);
+    g_free(look);
+}
+
 Refresher *refresher_new(Mount *mount)
 {
     Refresher *refresher = g_new0(Refresher, 1);
@@ -16,7 +24,7 @@ Refresher *refresher_new(Mount *mount)
     refresher->checked = g_hash_table_new(NULL, NULL);
     refresher->horizons = g_hash_table_new(NULL, NULL);
     refresher->behind = g_hash_table_new(NULL, NULL);
-    refresher->looks = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    refresher->looks = g_hash_table_new_full(NULL, NULL, NULL, look_free);
     g_queue_init(&refresher->list_waiting);
     return refresher;
 }
@@ -178,6 +186,7 @@ static void look_done(gpointer data, const GError *error)
         return;
     }
     look->again = look->lacking = look->flags = false;
+    g_clear_pointer(&look->gone, g_hash_table_unref);
     mount_note_quota(mount);
     if (look->changed)
         notify_directory(mount->notifier, mount_folder_ino(mount, look->folder));
@@ -284,6 +293,17 @@ void refresh_wait_listed(Refresher *refresher, uint32_t folder, Request *request
 
     if (look)
         request_wait(request, &look->listing);
+}
+
+void refresh_note_gone(Refresher *refresher, uint32_t folder, uint32_t uid)
+{
+    Look *look = g_hash_table_lookup(refresher->looks, GUINT_TO_POINTER(folder));
+
+    if (!look || !look->op)
+        return;
+    if (!look->gone)
+        look->gone = g_hash_table_new(NULL, NULL);
+    g_hash_table_add(look->gone, GUINT_TO_POINTER(uid));
 }
 
 bool refresh_folder_soon(Refresher *refresher, uint32_t id)

@@ -60,6 +60,11 @@ void refresh_wait_flags(Refresher *refresher, uint32_t folder, Request *request)
 void refresh_list_soon(Refresher *refresher);
 /* The same for a folder; false: there is none such any more. */
 bool refresh_folder_soon(Refresher *refresher, uint32_t folder);
+/*
+ * The message is gone from the server, as an operation of this mount was told. A look that is under
+ * way, by another connection, may have been told of it before, and hear so later: it is not taken.
+ */
+void refresh_note_gone(Refresher *refresher, uint32_t folder, uint32_t uid);
 /* The folder turned out not to be as known: the next look asks the server. */
 void refresh_stale(Refresher *refresher, uint32_t folder);
 

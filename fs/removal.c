@@ -184,6 +184,7 @@ static void confirm(Removals *removals, Removal *removal)
     if (removal->marked) {
         mark_deleted(mount, removal);
     } else {
+        refresh_note_gone(mount->refresher, removal->folder, removal->uid);
         g_array_unref(catalog_remove_ranges(mount->catalog, removal->folder, &range, 1));
         content_drop(mount->content, removal->folder, removal->uid);
     }

@@ -118,6 +118,31 @@ static void test_is_read_while_it_arrives(void **state)
     end(&scene, &reader);
 }
 
+static void forget_40(Fs *fs)
+{
+    uint32_t folder = inode_of(fs_message(fs, "INBOX", 1)).folder;
+    refresh_note_gone(fs->mount.refresher, folder, 40);
+    fs_call_done(fs, NULL);
+}
+
+/* What another connection was told is gone by then is not shown when it is told; later it is. */
+static void test_told_late(void **state)
+{
+    Scene scene;
+    Reader reader = begin(&scene, state, 100, 30), later;
+    reader_read_to(&reader, 30);
+    fs_call_async(scene.fs, forget_40);
+    listed_to(scene.server, 0);
+    reader_finish(&reader);
+    assert_saw(&reader, 1, 100, 40);
+    refresh_stale(scene.fs->mount.refresher, inode_of(reader.ino).folder);
+    reader_begin(&later, scene.fs, reader.ino);
+    reader_finish(&later);
+    assert_saw(&later, 1, 100, 0);
+    g_array_unref(later.uids);
+    end(&scene, &reader);
+}
+
 /* Beyond what was reached, nothing is shown, even where it is known. */
 static void test_come_and_go(void **state)
 {
@@ -280,6 +305,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_IN_DIRECTORY(test_is_read_while_it_arrives),
+        TEST_IN_DIRECTORY(test_told_late),
         TEST_IN_DIRECTORY(test_come_and_go),
         TEST_IN_DIRECTORY(test_nothing_to_list),
         TEST_IN_DIRECTORY(test_breaks_off),
