@@ -102,7 +102,7 @@ static bool lookup_source(const Mount *mount, fuse_ino_t parent, const char *nam
     if (control_lookup(parent, name) || !mount_ino_folder(mount, parent, &folder) ||
         !tree_node(mount->tree, folder, &node))
         return false;
-    if (!filename_may_be_message(mount, name)) {
+    if (!filename_may_be_message(mount, folder, name)) {
         *source = 0;
         return true;
     }

@@ -69,10 +69,13 @@ static void tell_gone(Notifier *notifier, gpointer data)
 
     for (guint i = 0; i < gone->messages->len; i++) {
         const CatalogMessage *message = &g_array_index(gone->messages, CatalogMessage, i);
-        if (filename_of(gone->mount, gone->folder, message, name) &&
-            !notify_deleted_now(notifier, gone->parent,
+        if (!filename_of(gone->mount, gone->folder, message, name))
+            continue;
+        if (!notify_deleted_now(notifier, gone->parent,
                                 inode_number(INODE_MESSAGE, gone->folder, message->uid), name))
             return;
+        if (message->named)
+            filename_freed(gone->mount, gone->folder, name);
     }
 }
 

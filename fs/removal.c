@@ -3,6 +3,7 @@
 #include "../cache/journal.h"
 #include "dircache.h"
 #include "failure.h"
+#include "filename.h"
 #include "hidden.h"
 #include "inode.h"
 #include "refresh.h"
@@ -175,18 +176,25 @@ static void mark_deleted(const Mount *mount, const Removal *removal)
                          1);
 }
 
-/* The catalog forgets it ahead of its being shown, so that nobody sees it in between. */
-static void confirm(Removals *removals, Removal *removal)
+static void forget(Removals *removals, const Removal *removal)
 {
     Mount *mount = removals->mount;
     const MailUidRange range = {removal->uid, removal->uid};
+    g_autofree char *given = catalog_given_name(mount->catalog, removal->folder, removal->uid);
 
-    if (removal->marked) {
-        mark_deleted(mount, removal);
-    } else {
-        g_array_unref(catalog_remove_ranges(mount->catalog, removal->folder, &range, 1));
-        content_drop(mount->content, removal->folder, removal->uid);
-    }
+    g_array_unref(catalog_remove_ranges(mount->catalog, removal->folder, &range, 1));
+    content_drop(mount->content, removal->folder, removal->uid);
+    if (given)
+        filename_freed(mount, removal->folder, given);
+}
+
+/* The catalog forgets it ahead of its being shown, so that nobody sees it in between. */
+static void confirm(Removals *removals, Removal *removal)
+{
+    if (removal->marked)
+        mark_deleted(removals->mount, removal);
+    else
+        forget(removals, removal);
     hidden_remove(removals->hidden, removal->ino);
     request_resume_all(&removal->waiting, NULL);
     remove_removal(removals, removal);
