@@ -59,7 +59,7 @@ COUNTED(change_fsyncdir, (fuse_req_t req, fuse_ino_t ino, int datasync, File *fi
 COUNTED(folders_mkdir, (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode),
         (req, parent, name, mode))
 COUNTED(folders_rmdir, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
-COUNTED(folders_rename,
+COUNTED(rename_entry,
         (fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
          const char *new_name, unsigned flags),
         (req, parent, name, new_parent, new_name, flags))
@@ -91,7 +91,7 @@ const struct fuse_lowlevel_ops pullmail_ops = {
     .mknod = change_mknod,
     .mkdir = counted_folders_mkdir,
     .rmdir = counted_folders_rmdir,
-    .rename = counted_folders_rename,
+    .rename = counted_rename_entry,
     .symlink = change_symlink,
     .link = change_link,
     .setattr = change_setattr,
