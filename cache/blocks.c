@@ -41,6 +41,9 @@ enum {
     ST_FOLDER,
     ST_PAGES,
     ST_FREE_PAGES,
+    ST_BLOCKS,
+    ST_SET_CHECKSUM,
+    ST_MOVE,
     N_STATEMENTS
 };
 
@@ -70,6 +73,10 @@ static const char *const sql[N_STATEMENTS] = {
     [ST_FOLDER] = "SELECT id, folder, uid FROM message WHERE folder = ?1 LIMIT ?2",
     [ST_PAGES] = "PRAGMA page_count",
     [ST_FREE_PAGES] = "PRAGMA freelist_count",
+    [ST_BLOCKS] = "SELECT id FROM block WHERE id BETWEEN ?1 << " BLOCK_BITS
+                  " AND ((?1 + 1) << " BLOCK_BITS ") - 1",
+    [ST_SET_CHECKSUM] = "UPDATE block SET crc = ?2 WHERE id = ?1",
+    [ST_MOVE] = "UPDATE message SET folder = ?2, uid = ?3 WHERE id = ?1",
 };
 
 /* state is what the transaction met first. */
@@ -404,6 +411,64 @@ bool blocks_delete(Blocks *blocks, BlockKey key, unsigned *budget)
         run(blocks, ST_DELETE_BLOCK, 1, (int64_t[]){block_id(message, key.block)});
     --*budget;
     return true;
+}
+
+/* --- moving ---------------------------------------------------------------------------------- */
+
+/* Numbers (uint32_t) of the blocks that a message has. */
+static GArray *list_blocks(Blocks *blocks, int64_t message)
+{
+    GArray *numbers = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    sqlite3_stmt *list = blocks->statements[ST_BLOCKS];
+    int result;
+    if (blocks->state != DATABASE_OK)
+        return numbers;
+    statement_bind(list, 1, &message);
+    while ((result = sqlite3_step(list)) == SQLITE_ROW) {
+        uint32_t number = (uint32_t)(sqlite3_column_int64(list, 0) % BLOCKS_MOST);
+        g_array_append_val(numbers, number);
+    }
+    sqlite3_reset(list);
+    check(blocks, result);
+    return numbers;
+}
+
+/* The checksum that the block has as another one's; false: it is wrong, or unreadable. */
+static bool checksum_as(Blocks *blocks, BlockKey key, BlockKey other, uint32_t *as_other)
+{
+    sqlite3_stmt *read = blocks->statements[ST_READ];
+    bind_key(read, key);
+    int result = sqlite3_step(read);
+    const void *bytes = result == SQLITE_ROW ? sqlite3_column_blob(read, 1) : NULL;
+    size_t length = bytes ? (size_t)sqlite3_column_bytes(read, 1) : 0;
+    bool right = bytes && checksum(key, bytes, length) == (uint32_t)sqlite3_column_int64(read, 0);
+    if (right)
+        *as_other = checksum(other, bytes, length);
+    sqlite3_reset(read);
+    check(blocks, result);
+    return right;
+}
+
+void blocks_move(Blocks *blocks, BlockKey from, BlockKey to)
+{
+    int64_t message = find_message(blocks, from);
+    if (!message)
+        return;
+    if (find_message(blocks, to)) {
+        blocks_delete_message(blocks, message);
+        return;
+    }
+    g_autoptr(GArray) numbers = list_blocks(blocks, message);
+    for (guint i = 0; i < numbers->len; i++) {
+        uint32_t number = g_array_index(numbers, uint32_t, i), as_other;
+        int64_t id = block_id(message, number);
+        if (checksum_as(blocks, (BlockKey){from.folder, from.uid, number},
+                        (BlockKey){to.folder, to.uid, number}, &as_other))
+            run(blocks, ST_SET_CHECKSUM, 2, (int64_t[]){id, as_other});
+        else
+            run(blocks, ST_DELETE_BLOCK, 1, &id);
+    }
+    run(blocks, ST_MOVE, 3, (int64_t[]){message, to.folder, to.uid});
 }
 
 /* --- space ---------------------------------------------------------------------------------- */

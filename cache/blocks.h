@@ -66,6 +66,9 @@ void blocks_touch(Blocks *blocks, uint32_t folder, uint32_t uid, int64_t used);
  */
 bool blocks_delete(Blocks *blocks, BlockKey key, unsigned *budget);
 
+/* All that is held of a message is another's from now on; it is deleted where that one has any. */
+void blocks_move(Blocks *blocks, BlockKey from, BlockKey to);
+
 typedef struct {
     int64_t id;
     uint32_t folder, uid;

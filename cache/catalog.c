@@ -30,6 +30,7 @@ void catalog_folder_free(Folder *folder)
     rows_clear(&folder->rows);
     g_array_unref(folder->gone);
     identities_free(folder->identities);
+    given_names_free(folder->given);
     g_free(folder);
 }
 
@@ -102,10 +103,11 @@ static CatalogFolder copy_folder(const Folder *folder)
     return copy;
 }
 
-static CatalogMessage copy_message(const Catalog *catalog, const Row *row)
+static CatalogMessage copy_message(const Catalog *catalog, const Folder *folder, const Row *row)
 {
     return (CatalogMessage){.uid = row->uid,
                             .deleted = flagsets_deleted(catalog->flag_sets, row->flag_set),
+                            .named = folder->given != NULL,
                             .header_length = row->header_length,
                             .size = row->size,
                             .date = row->date,
@@ -155,7 +157,7 @@ bool catalog_message(Catalog *catalog, uint32_t folder, uint32_t uid, CatalogMes
     const Folder *found = find(catalog, folder);
     const Row *row = found ? rows_find(&found->rows, uid) : NULL;
     if (row)
-        *copy = copy_message(catalog, row);
+        *copy = copy_message(catalog, found, row);
     return row != NULL;
 }
 
@@ -169,7 +171,7 @@ size_t catalog_messages_after(Catalog *catalog, uint32_t folder, uint32_t after,
     RowsCursor cursor = rows_after(&found->rows, after);
     size_t copied = 0;
     for (const Row *row; copied < n && (row = rows_next(&found->rows, &cursor));)
-        copies[copied++] = copy_message(catalog, row);
+        copies[copied++] = copy_message(catalog, found, row);
     return copied;
 }
 
@@ -179,7 +181,7 @@ bool catalog_last_message(Catalog *catalog, uint32_t folder, CatalogMessage *cop
     const Folder *found = find(catalog, folder);
     const Row *row = found ? rows_last(&found->rows) : NULL;
     if (row)
-        *copy = copy_message(catalog, row);
+        *copy = copy_message(catalog, found, row);
     return row != NULL;
 }
 
@@ -328,6 +330,7 @@ void catalog_put_state(Catalog *catalog, uint32_t folder, const MailFolderState 
     *known = *state;
     known->flags_later = false;
     found->about.listed = true;
+    catalog_drop_strays(found);
 }
 
 /* --- the engine thread: messages ------------------------------------------------------------ */
@@ -385,9 +388,10 @@ static GArray *remember_gone(const Catalog *catalog, Folder *folder, GArray *row
     GArray *messages = g_array_sized_new(FALSE, FALSE, sizeof(CatalogMessage), rows->len);
     for (guint i = 0; i < rows->len; i++) {
         const Row *row = &g_array_index(rows, Row, i);
-        CatalogMessage message = copy_message(catalog, row);
+        CatalogMessage message = copy_message(catalog, folder, row);
         g_array_append_val(messages, message);
         folder->bytes -= row->size;
+        catalog_take_given(folder, row->uid);
         if (!folder->unsaved)
             g_array_append_val(folder->gone, row->uid);
     }

@@ -48,6 +48,7 @@ typedef struct {
     uint16_t flag_set;      /* see catalog_flags */
     uint16_t proof;         /* CATALOG_ bits */
     bool deleted;           /* it has the flag \Deleted */
+    bool named;             /* its folder has, or had, names that users gave */
 } CatalogMessage;
 
 /*
@@ -80,6 +81,14 @@ char *catalog_flags(Catalog *catalog, uint16_t flag_set);
 char *catalog_name(Catalog *catalog, uint32_t folder, uint32_t uid, unsigned *which);
 /* The UID of the message of that name, whether it is there now or not; 0: nobody knows it. */
 uint32_t catalog_named(Catalog *catalog, uint32_t folder, const char *name, unsigned which);
+/*
+ * The name that a user gave the message, or NULL; the caller frees. Of a message that is gone, the
+ * one that it had. The folder's messages may have had none since they were asked for (see
+ * CatalogMessage.named).
+ */
+char *catalog_given_name(Catalog *catalog, uint32_t folder, uint32_t uid);
+/* The UID to which that name was given, and which may be yet to be listed; 0: there is none. */
+uint32_t catalog_given(Catalog *catalog, uint32_t folder, const char *name);
 /* Sums over all folders, for the status. */
 void catalog_totals(Catalog *catalog, uint64_t *folders, uint64_t *messages, uint64_t *bytes);
 /*
@@ -126,6 +135,17 @@ uint32_t catalog_identify(Catalog *catalog, uint32_t folder, const char *name, u
  * folder has to be listed again.
  */
 bool catalog_identified(Catalog *catalog);
+/*
+ * A user gives the message a name, whatever it had; NULL: takes it away. Whoever had that name in
+ * the folder has it no more. The message may be one that is yet to be listed; when it is gone, so
+ * is its name. True: it is in the index, which outlives a crash of this process (of the whole
+ * machine: after journal_sync). Fails with ENOSPC where that can't be written: the name then holds
+ * as long as the catalog is open, and gets to the disk as soon as it can; and with ESTALE where
+ * there is no such folder. (A name that could not be taken away on the disk is there again in the
+ * next mount.) Not between catalog_identify and catalog_identified.
+ */
+bool catalog_give_name(Catalog *catalog, uint32_t folder, uint32_t uid, const char *name,
+                       GError **error);
 /* As MailSyncSink.state: the folder is in step now. */
 void catalog_put_state(Catalog *catalog, uint32_t folder, const MailFolderState *state);
 /* The header's length was seen; 0 leaves what is known. size is true: counts in the size record

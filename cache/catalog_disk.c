@@ -102,6 +102,16 @@ static void load_identity(gpointer data, uint32_t id, const Identity *identity)
     }
 }
 
+static void load_given(gpointer data, uint32_t id, uint32_t uid, const char *name)
+{
+    const Loader *loader = data;
+    for (guint i = 0; i < loader->folders->len; i++) {
+        Folder *folder = g_array_index(loader->folders, LoadedFolder, i).folder;
+        if (folder->about.id == id)
+            catalog_load_given(folder, uid, name);
+    }
+}
+
 static void load_message(gpointer data, uint32_t id, const Row *stored, int64_t flag_set)
 {
     Loader *loader = data;
@@ -128,7 +138,8 @@ static void distrust(Folder *folder)
     folder->clear = folder->dirty = true;
 }
 
-static const IndexSink load_sink = {load_folder, load_flag_set, load_identity, load_message};
+static const IndexSink load_sink = {load_folder, load_flag_set, load_identity, load_given,
+                                    load_message};
 
 /* False: nothing was loaded. The loader has the folders then. */
 static bool load(Loader *loader, uint32_t only)
@@ -187,6 +198,7 @@ static void store_again(Catalog *catalog)
             row->change = ROW_NEW;
         folder->dirty = true;
         catalog_mark_identities(folder, false);
+        catalog_mark_given(folder, false);
     }
     flagsets_forget_stored(catalog->flag_sets);
     g_array_set_size(catalog->dropped, 0);
@@ -315,9 +327,11 @@ static bool write_rows(Flush *flush, Written *written)
 static bool write_gone(Flush *flush, Written *written)
 {
     Folder *folder = written->folder;
-    for (; written->gone < folder->gone->len && flush->budget > 0; flush->budget--)
-        index_delete_message(flush->catalog->index, folder->about.id,
-                             g_array_index(folder->gone, uint32_t, written->gone++));
+    for (; written->gone < folder->gone->len && flush->budget > 0; flush->budget--) {
+        uint32_t uid = g_array_index(folder->gone, uint32_t, written->gone++);
+        index_delete_message(flush->catalog->index, folder->about.id, uid);
+        catalog_delete_given(flush->catalog, folder, uid);
+    }
     return written->gone == folder->gone->len;
 }
 
@@ -329,6 +343,7 @@ static void write_folder(Flush *flush, Folder *folder)
     if (folder->clear)
         index_clear_messages(index, id);
     catalog_write_identities(flush->catalog, folder);
+    catalog_write_given(flush->catalog, folder);
     if (write_gone(flush, &written) && write_rows(flush, &written)) {
         IndexSum sum = sum_folder(flush->catalog, folder);
         written.complete = true;
@@ -350,6 +365,7 @@ static void note_written(const Written *written)
     g_array_remove_range(folder->gone, 0, written->gone);
     folder->clear &= !written->cleared;
     catalog_mark_identities(folder, true);
+    catalog_mark_given(folder, true);
     if (written->complete) {
         folder->dirty = false;
         folder->stored = true;

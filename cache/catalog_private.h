@@ -1,6 +1,7 @@
 /*
- * catalog_private.h: the catalog's inside, shared by catalog.c (what is in memory) and
- * catalog_disk.c (what gets to the index and back).
+ * catalog_private.h: the catalog's inside, shared by catalog.c (what is in memory),
+ * catalog_disk.c (what gets to the index and back), catalog_names.c (the server's own names) and
+ * catalog_given.c (the users').
  *
  * Only the engine thread changes anything below. It does so with the lock held wherever other
  * threads read: they see no member marked "engine", and a Row's `change` neither. So the engine
@@ -10,6 +11,7 @@
 
 #include "catalog.h"
 #include "flagsets.h"
+#include "given.h"
 #include "index.h"
 #include "rows.h"
 #include "scopedlock.h"
@@ -26,6 +28,7 @@ typedef struct {
     Rows rows;
     uint64_t bytes;
     Identities *identities;           /* NULL: its messages have no names */
+    GivenNames *given;                /* NULL: users gave none */
     GArray *gone;                     /* engine: UIDs that the index may still have */
     uint32_t dirty_first, dirty_last; /* engine */
     bool dirty;                       /* engine: rows, gone, clear or about differ from the index */
@@ -33,6 +36,8 @@ typedef struct {
     bool stored;                      /* engine: the index has a row for the folder */
     bool unsaved;                     /* engine: nothing of it gets to the index */
     bool nameless;                    /* engine: the index lacks some of the identities */
+    bool ungiven;                     /* engine: the index lacks some of the given names */
+    bool strays;                      /* engine: maybe a name was given to a message without row */
 } Folder;
 
 struct Catalog {
@@ -80,3 +85,16 @@ void catalog_load_identity(Folder *folder, const Identity *identity);
 void catalog_write_identities(Catalog *catalog, Folder *folder);
 /* That transaction is committed (stored), or the index has been emptied. */
 void catalog_mark_identities(Folder *folder, bool stored);
+
+/* --- catalog_given.c ------------------------------------------------------------------------ */
+
+/* A name that the index has; before the folder is inserted. */
+void catalog_load_given(Folder *folder, uint32_t uid, const char *name);
+/* As the two for identities above. */
+void catalog_write_given(Catalog *catalog, Folder *folder);
+void catalog_mark_given(Folder *folder, bool stored);
+/* The message is gone: with the lock; and within a transaction, where it still is. */
+void catalog_take_given(Folder *folder, uint32_t uid);
+void catalog_delete_given(Catalog *catalog, const Folder *folder, uint32_t uid);
+/* The folder is in step: names of messages that could be known, and are not, go. With the lock. */
+void catalog_drop_strays(Folder *folder);

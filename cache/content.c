@@ -10,6 +10,14 @@
 
 /* --- any thread ----------------------------------------------------------------------------- */
 
+/* With the lock: where the disk has what is asked for. */
+static BlockKey key_on_disk(Content *content, BlockKey key)
+{
+    const BlockKey message = {key.folder, key.uid, BLOCK_ALL};
+    const BlockKey *before = g_hash_table_lookup(content->moved, &message);
+    return before ? (BlockKey){before->folder, before->uid, key.block} : key;
+}
+
 /* With the lock. */
 static bool is_doomed(Content *content, BlockKey key)
 {
@@ -69,27 +77,41 @@ static bool read_disk(ReadContext *context, BlockKey key, size_t offset, size_t 
     return result == BLOCK_HELD;
 }
 
-/* True: the block is in memory, and long enough; on_disk: or else it may be on disk. */
+/* True: the block is in memory, and long enough; on_disk: or else it may be on disk, as *there. */
 static bool read_memory(Content *content, BlockKey key, size_t offset, size_t length, void *buffer,
-                        bool *on_disk)
+                        bool *on_disk, BlockKey *there)
 {
     SCOPED_LOCK(&content->lock);
     gsize held = 0;
     GBytes *bytes = pending_get(content->pending, key);
     const char *data = bytes ? g_bytes_get_data(bytes, &held) : NULL;
-    *on_disk = !content->damaged && !is_doomed(content, key);
+    *there = key_on_disk(content, key);
+    *on_disk = !content->damaged && !is_doomed(content, *there);
     if (!data || held < offset + length)
         return false;
     memcpy(buffer, data + offset, length);
     return true;
 }
 
+/* The writer has moved it on the disk since. */
+static bool has_moved_on(Content *content, BlockKey key, BlockKey there)
+{
+    SCOPED_LOCK(&content->lock);
+    const BlockKey now = key_on_disk(content, key);
+    return !block_key_equal(&now, &there);
+}
+
 static bool read_block(ReadContext *context, BlockKey key, size_t offset, size_t length,
                        void *buffer)
 {
+    BlockKey there;
     bool on_disk;
-    return read_memory(context->content, key, offset, length, buffer, &on_disk) ||
-           (on_disk && read_disk(context, key, offset, length, buffer));
+    do {
+        if (read_memory(context->content, key, offset, length, buffer, &on_disk, &there) ||
+            (on_disk && read_disk(context, there, offset, length, buffer)))
+            return true;
+    } while (on_disk && has_moved_on(context->content, key, there));
+    return false;
 }
 
 bool content_read(Content *content, uint32_t folder, uint32_t uid, uint64_t offset, size_t length,
@@ -139,9 +161,12 @@ size_t content_held(Content *content, uint32_t folder, uint32_t uid, uint32_t bl
     pthread_mutex_lock(&content->lock);
     GBytes *bytes = pending_get(content->pending, key);
     size_t in_memory = bytes ? g_bytes_get_size(bytes) : 0;
-    bool ask = in_memory < CONTENT_BLOCK && !content->damaged && !is_doomed(content, key);
+    const BlockKey there = key_on_disk(content, key);
+    bool ask = in_memory < CONTENT_BLOCK && !content->damaged && !is_doomed(content, there);
     pthread_mutex_unlock(&content->lock);
-    size_t on_disk = ask ? held_on_disk(content, key) : 0;
+    size_t on_disk = ask ? held_on_disk(content, there) : 0;
+    if (ask && !on_disk && has_moved_on(content, key, there))
+        on_disk = held_on_disk(content, key);
     return MAX(in_memory, on_disk);
 }
 
@@ -217,7 +242,8 @@ static bool all_on_disk(Walk *walk)
     Content *content = walk->content;
     SCOPED_LOCK(&content->lock);
     return content->dooms == walk->dooms && g_hash_table_size(content->doomed) == 0 &&
-           !content->damaged && !pending_has(content->pending, walk->folder, walk->uid);
+           g_hash_table_size(content->moved) == 0 && !content->damaged &&
+           !pending_has(content->pending, walk->folder, walk->uid);
 }
 
 static uint64_t count_dooms(Content *content)
@@ -266,10 +292,30 @@ void content_put(Content *content, uint32_t folder, uint32_t uid, uint32_t block
     wake_writer(content, much ? 0 : DELAY_MILLIS);
 }
 
+static bool covers(BlockKey key, const BlockKey *message)
+{
+    return key.folder == message->folder && (key.uid == 0 || key.uid == message->uid);
+}
+
+/* With the lock: what is still to be moved to there on the disk. */
+static void doom_moved(Content *content, BlockKey key)
+{
+    GHashTableIter iter;
+    gpointer message, before;
+    g_hash_table_iter_init(&iter, content->moved);
+    while (g_hash_table_iter_next(&iter, &message, &before)) {
+        if (!covers(key, message))
+            continue;
+        doom(content, *(const BlockKey *)before);
+        g_hash_table_iter_remove(&iter);
+    }
+}
+
 static void drop(Content *content, BlockKey key)
 {
     pthread_mutex_lock(&content->lock);
     pending_remove(content->pending, key);
+    doom_moved(content, key);
     doom(content, key);
     pthread_mutex_unlock(&content->lock);
     wake_writer(content, DELAY_MILLIS);
@@ -285,6 +331,24 @@ void content_drop_folder(Content *content, uint32_t folder)
     drop(content, (BlockKey){folder, 0, BLOCK_ALL});
 }
 
+void content_move(Content *content, uint32_t folder, uint32_t uid, uint32_t to_folder,
+                  uint32_t to_uid)
+{
+    const BlockKey from = {folder, uid, BLOCK_ALL}, to = {to_folder, to_uid, BLOCK_ALL};
+    pthread_mutex_lock(&content->lock);
+    const BlockKey there = key_on_disk(content, from);
+    pending_move(content->pending, from, to);
+    g_hash_table_remove(content->moved, &from);
+    if (to_folder >= CATALOG_TEMPORARY)
+        doom(content, there);
+    else if (content->directory && there.folder < CATALOG_TEMPORARY && !is_doomed(content, there))
+        g_hash_table_replace(content->moved, g_memdup2(&to, sizeof to),
+                             g_memdup2(&there, sizeof there));
+    content->dooms++;
+    pthread_mutex_unlock(&content->lock);
+    wake_writer(content, DELAY_MILLIS);
+}
+
 /* --- opening and closing -------------------------------------------------------------------- */
 
 Content *content_open(const char *directory, uint64_t bound)
@@ -293,6 +357,7 @@ Content *content_open(const char *directory, uint64_t bound)
     pthread_mutex_init(&content->lock, NULL);
     content->pending = pending_new(CATALOG_TEMPORARY);
     content->doomed = g_hash_table_new_full(block_key_hash, block_key_equal, g_free, NULL);
+    content->moved = g_hash_table_new_full(block_key_hash, block_key_equal, g_free, g_free);
     content->recent = recent_new();
     content->stats.bound = bound;
     if (directory && bound < SMALLEST_BOUND)
@@ -343,6 +408,7 @@ void content_close(Content *content)
     pending_free(content->pending);
     recent_free(content->recent);
     g_hash_table_unref(content->doomed);
+    g_hash_table_unref(content->moved);
     pthread_mutex_destroy(&content->lock);
     g_free(content->directory);
     g_free(content);

@@ -98,6 +98,12 @@ bool content_flush(Content *content);
  * held of that block unless that is longer.
  */
 void content_put(Content *content, uint32_t folder, uint32_t uid, uint32_t block, GBytes *bytes);
+/*
+ * What is held of a message is another one's from now on, of which nothing was held so far: at once
+ * for who reads, and soon on disk. For a message that the server has moved.
+ */
+void content_move(Content *content, uint32_t folder, uint32_t uid, uint32_t to_folder,
+                  uint32_t to_uid);
 /* Forgets a message, or a whole folder. */
 void content_drop(Content *content, uint32_t folder, uint32_t uid);
 void content_drop_folder(Content *content, uint32_t folder);

@@ -5,6 +5,7 @@
 #define BATCH_MOST (4 * 1024 * 1024) /* bytes a transaction */
 #define FLUSH_US 50000               /* no further transaction in a flush after that */
 #define DELETES_MOST 1000            /* messages a transaction */
+#define MOVES_MOST 64                /* the same: their blocks are written anew */
 
 /* --- the disk, and trouble with it ---------------------------------------------------------- */
 
@@ -82,13 +83,19 @@ typedef struct {
     gpointer number;
 } Doomed;
 
+typedef struct {
+    BlockKey to, from;
+} Moved;
+
 /* What goes to the disk in one transaction. */
 typedef struct {
     Content *content;
+    GArray *moved;   /* of Moved */
     GArray *doomed;  /* of Doomed */
     GArray *touched; /* of BlockKey */
     GArray *blocks;  /* of PendingBlock */
     guint n_doomed;  /* how many of them are deleted */
+    bool all_moved;  /* no more than these are to be moved */
     bool stored;     /* the blocks are */
     bool complete;   /* nothing is left after this */
     uint64_t evicted;
@@ -105,11 +112,26 @@ static uint64_t bound_of_pages(const Content *content)
     return content->stats.bound - 3 * batch_bytes(content) - 2 * CONTENT_BLOCK;
 }
 
+/* With the lock. */
+static void collect_moved(Batch *batch)
+{
+    GHashTableIter iter;
+    gpointer to, from;
+    batch->moved = g_array_new(FALSE, FALSE, sizeof(Moved));
+    g_hash_table_iter_init(&iter, batch->content->moved);
+    while (batch->moved->len < MOVES_MOST && g_hash_table_iter_next(&iter, &to, &from)) {
+        Moved moved = {*(const BlockKey *)to, *(const BlockKey *)from};
+        g_array_append_val(batch->moved, moved);
+    }
+    batch->all_moved = batch->moved->len == g_hash_table_size(batch->content->moved);
+}
+
 static void collect(Batch *batch)
 {
     Content *content = batch->content;
     batch->doomed = g_array_new(FALSE, FALSE, sizeof(Doomed));
     SCOPED_LOCK(&content->lock);
+    collect_moved(batch);
     GHashTableIter iter;
     gpointer key, number;
     g_hash_table_iter_init(&iter, content->doomed);
@@ -123,6 +145,7 @@ static void collect(Batch *batch)
 
 static void free_batch(Batch *batch)
 {
+    g_array_unref(batch->moved);
     g_array_unref(batch->doomed);
     g_array_unref(batch->touched);
     g_array_unref(batch->blocks);
@@ -144,6 +167,14 @@ static uint64_t space_needed(const Batch *batch)
         bytes += size + size / 8 + 512;
     }
     return bytes;
+}
+
+static void write_moves(Batch *batch)
+{
+    for (guint i = 0; i < batch->moved->len; i++) {
+        const Moved *moved = &g_array_index(batch->moved, Moved, i);
+        blocks_move(batch->content->blocks, moved->from, moved->to);
+    }
 }
 
 static void write_deletions(Batch *batch)
@@ -176,15 +207,16 @@ static bool write_batch(Batch *batch)
 {
     Content *content = batch->content;
     uint64_t bound = bound_of_pages(content), needed = space_needed(batch);
+    write_moves(batch);
     write_deletions(batch);
     write_touches(batch);
-    /* What was deleted must be gone before it is put again. */
-    bool deleted = batch->n_doomed == batch->doomed->len;
+    /* What was deleted must be gone before it is put again, and what was moved be there. */
+    bool ready = batch->n_doomed == batch->doomed->len && batch->all_moved;
     EvictResult room = evict(content->blocks, bound - MIN(bound, needed), is_recent, content,
                              &batch->evicted);
     if (room == EVICT_NOTHING && blocks_failure(content->blocks) == DATABASE_OK)
         return false;
-    batch->stored = deleted && room == EVICT_ROOM;
+    batch->stored = ready && room == EVICT_ROOM;
     if (batch->stored)
         write_blocks(batch);
     if (content->too_long)
@@ -194,12 +226,30 @@ static bool write_batch(Batch *batch)
     return true;
 }
 
+/* With the lock. One that was moved on meanwhile is on disk where it was then. */
+static void note_moved(Content *content, const Moved *moved)
+{
+    GHashTableIter iter;
+    gpointer to, from;
+    g_hash_table_iter_init(&iter, content->moved);
+    while (g_hash_table_iter_next(&iter, &to, &from)) {
+        if (!block_key_equal(from, &moved->from))
+            continue;
+        if (block_key_equal(to, &moved->to))
+            g_hash_table_iter_remove(&iter);
+        else
+            g_hash_table_iter_replace(&iter, g_memdup2(&moved->to, sizeof moved->to));
+    }
+}
+
 /* It is on disk now. */
 static void note_written(Batch *batch)
 {
     Content *content = batch->content;
     uint64_t used = blocks_bytes_used(content->blocks);
     SCOPED_LOCK(&content->lock);
+    for (guint i = 0; i < batch->moved->len; i++)
+        note_moved(content, &g_array_index(batch->moved, Moved, i));
     for (guint i = 0; i < batch->n_doomed; i++) {
         const Doomed *doomed = &g_array_index(batch->doomed, Doomed, i);
         if (g_hash_table_lookup(content->doomed, &doomed->key) == doomed->number)
@@ -214,7 +264,8 @@ static void note_written(Batch *batch)
     content->stats.on_disk = true;
     content->retry_at = 0;
     batch->complete &= pending_bytes(content->pending) == 0 &&
-                       g_hash_table_size(content->doomed) == 0;
+                       g_hash_table_size(content->doomed) == 0 &&
+                       g_hash_table_size(content->moved) == 0;
 }
 
 static void note_failure(Content *content, DatabaseState state, const char *why)
@@ -252,8 +303,8 @@ static bool has_work(Content *content)
     SCOPED_LOCK(&content->lock);
     recent_expire(content->recent, content_now());
     return content->too_long || pending_bytes(content->pending) > 0 ||
-           g_hash_table_size(content->doomed) > 0 || recent_has_news(content->recent) ||
-           content->stats.bytes > bound_of_pages(content);
+           g_hash_table_size(content->doomed) > 0 || g_hash_table_size(content->moved) > 0 ||
+           recent_has_news(content->recent) || content->stats.bytes > bound_of_pages(content);
 }
 
 bool content_write(Content *content)

@@ -179,6 +179,22 @@ static DatabaseState make_tables(Database *database)
     return database_run(database, sql);
 }
 
+static bool can_upgrade(const DatabaseKind *kind, int64_t version)
+{
+    return version < kind->version && version >= kind->version - kind->n_upgrades;
+}
+
+/* All or nothing, so that no other process meets a database in between. */
+static DatabaseState upgrade(Database *database, int64_t version)
+{
+    const DatabaseKind *kind = database->kind;
+    g_autoptr(GString) sql = g_string_new("BEGIN IMMEDIATE; ");
+    for (int64_t i = version - kind->version + kind->n_upgrades; i < kind->n_upgrades; i++)
+        g_string_append_printf(sql, "%s; ", kind->upgrades[i]);
+    g_string_append_printf(sql, "PRAGMA user_version = %d; COMMIT", kind->version);
+    return database_run(database, sql->str);
+}
+
 /* Checks that the tables are ours, and makes them in an empty database. */
 static DatabaseState check_tables(Database *database, char **why)
 {
@@ -188,6 +204,8 @@ static DatabaseState check_tables(Database *database, char **why)
         state = read_number(database, "SELECT count(*) FROM sqlite_schema", &tables);
     if (state == DATABASE_OK && version == 0 && tables == 0)
         state = make_tables(database);
+    else if (state == DATABASE_OK && can_upgrade(database->kind, version))
+        state = upgrade(database, version);
     else if (state == DATABASE_OK && version != database->kind->version) {
         *why = g_strdup_printf("it is of another version (%d)", (int)version);
         return DATABASE_DAMAGED;

@@ -28,8 +28,11 @@ typedef struct {
     const char *layout;  /* pragmas for a file that is empty yet; NULL: none */
     const char *pragmas; /* for each connection; must not write */
     const char *schema;  /* makes the tables of an empty database */
-    int busy_ms;         /* how long to wait for another process */
-    bool precious;       /* is moved aside rather than deleted */
+    /* What brings one of an older version to the next; the last one to `version`. */
+    const char *const *upgrades;
+    int n_upgrades;
+    int busy_ms;   /* how long to wait for another process */
+    bool precious; /* is moved aside rather than deleted */
 } DatabaseKind;
 
 typedef struct Database Database;

@@ -49,12 +49,24 @@ static const char *const sql[N_STATEMENTS] = {
     [ST_DELETE_NAME] = "DELETE FROM identity WHERE folder = ?1 AND uid = ?2",
     [ST_DELETE_NAMES] = "DELETE FROM identity WHERE folder = ?1",
     [ST_DELETE_REMOVALS] = "DELETE FROM removal WHERE folder = ?1",
+    [ST_GIVE] = "INSERT OR REPLACE INTO given (folder, uid, name) VALUES (?1, ?2, ?3)",
+    [ST_DELETE_GIVEN] = "DELETE FROM given WHERE folder = ?1 AND uid = ?2",
+    [ST_DELETE_ALL_GIVEN] = "DELETE FROM given WHERE folder = ?1",
 };
+
+#define GIVEN_TABLE                                                                         \
+    "CREATE TABLE given(folder INTEGER NOT NULL, uid INTEGER NOT NULL, name BLOB NOT NULL," \
+    " PRIMARY KEY (folder, uid), UNIQUE (folder, name)) WITHOUT ROWID;"
+
+/* From version 2 on. */
+static const char *const upgrades[] = {GIVEN_TABLE};
 
 const DatabaseKind index_kind = {
     .file = "index.db",
     .what = "the index of the mail cache",
-    .version = 2,
+    .version = 3,
+    .upgrades = upgrades,
+    .n_upgrades = G_N_ELEMENTS(upgrades),
     .pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
                "PRAGMA wal_autocheckpoint = 0;"
                "PRAGMA secure_delete = OFF; PRAGMA cache_size = -1024",
@@ -73,7 +85,7 @@ const DatabaseKind index_kind = {
               " name BLOB NOT NULL, which INTEGER NOT NULL, seen INTEGER NOT NULL,"
               " PRIMARY KEY (folder, uid), UNIQUE (folder, name, which)) WITHOUT ROWID;"
               "CREATE TABLE removal(folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
-              " PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
+              " PRIMARY KEY (folder, uid)) WITHOUT ROWID;" GIVEN_TABLE
               "CREATE TABLE record(key INTEGER PRIMARY KEY, value INTEGER NOT NULL);"
               "INSERT INTO sqlite_sequence VALUES ('folder', abs(random() % 33554432))",
     .busy_ms = 2000,
@@ -83,7 +95,7 @@ const DatabaseKind index_kind = {
 G_STATIC_ASSERT(PROVED_BIT == CATALOG_SIZE_PROVED);
 G_STATIC_ASSERT(PROOF_BITS == (CATALOG_SIZE_PROVED | CATALOG_WHOLE_BODY));
 
-enum { RECORD_RIGHT = 1, RECORD_WRONG = 2 };
+enum { RECORD_RIGHT = 1, RECORD_WRONG = 2 }; /* 3: see index.h */
 
 /* --- opening, and what goes wrong ----------------------------------------------------------- */
 
@@ -299,6 +311,13 @@ static void load_one_identity(sqlite3_stmt *row, const IndexSink *sink, gpointer
     sink->identity(data, (uint32_t)sqlite3_column_int64(row, 0), &identity);
 }
 
+static void load_one_given(sqlite3_stmt *row, const IndexSink *sink, gpointer data)
+{
+    g_autofree char *name = column_text(row, 2);
+    sink->given(data, (uint32_t)sqlite3_column_int64(row, 0),
+                (uint32_t)sqlite3_column_int64(row, 1), name);
+}
+
 static void load_one_message(sqlite3_stmt *statement, const IndexSink *sink, gpointer data)
 {
     Row row = {
@@ -343,6 +362,8 @@ DatabaseState index_load(Index *index, uint32_t only, const IndexSink *sink, gpo
     load_table(index,
                "SELECT folder, uid, which, seen, name FROM identity WHERE folder BETWEEN ?1 AND ?2",
                range, load_one_identity, sink, data);
+    load_table(index, "SELECT folder, uid, name FROM given WHERE folder BETWEEN ?1 AND ?2", range,
+               load_one_given, sink, data);
     load_table(index,
                "SELECT folder, uid, size, date, header_length, flag_set, proof FROM message"
                " WHERE folder BETWEEN ?1 AND ?2 ORDER BY folder, uid",
@@ -430,6 +451,7 @@ void index_delete_folder(Index *index, uint32_t folder)
     index_run(index, ST_CLEAR, 1, (int64_t[]){folder});
     index_run(index, ST_DELETE_NAMES, 1, (int64_t[]){folder});
     index_run(index, ST_DELETE_REMOVALS, 1, (int64_t[]){folder});
+    index_run(index, ST_DELETE_ALL_GIVEN, 1, (int64_t[]){folder});
 }
 
 void index_rename_folder(Index *index, uint32_t folder, const char *name)

@@ -27,16 +27,18 @@ typedef struct {
 
 /* The file, for who has a connection of its own to it (see journal.h). */
 extern const DatabaseKind index_kind;
+#define INDEX_RECORD_SYNCS 3 /* a key of the table `record`: the journal's own */
 
 /*
- * Called by index_load: all folders, then all sets of flags, then all names, then all messages by
- * folder and UID.
+ * Called by index_load: all folders, then all sets of flags, then all names, the server's and the
+ * users', then all messages by folder and UID.
  */
 typedef struct {
     /* copy is the callee's to keep (its name is its own). */
     void (*folder)(gpointer data, CatalogFolder *copy, IndexSum sum);
     void (*flag_set)(gpointer data, int64_t stored, const char *text);
     void (*identity)(gpointer data, uint32_t folder, const Identity *identity);
+    void (*given)(gpointer data, uint32_t folder, uint32_t uid, const char *name);
     void (*message)(gpointer data, uint32_t folder, const Row *row, int64_t flag_set);
 } IndexSink;
 
@@ -95,6 +97,9 @@ bool index_identify(Index *index, uint32_t folder, uint32_t below, Identity *ide
 /* Keeps a name that has its UID already; does nothing where the name or the UID is taken. */
 void index_put_identity(Index *index, uint32_t folder, const Identity *identity);
 void index_delete_identity(Index *index, uint32_t folder, uint32_t uid);
+/* A user's name for a message; takes it from another one of the folder. */
+void index_put_given(Index *index, uint32_t folder, uint32_t uid, const char *name);
+void index_delete_given(Index *index, uint32_t folder, uint32_t uid);
 void index_add_sizes(Index *index, uint64_t right, uint64_t wrong);
 /* True: everything since index_begin is written; false: nothing of it. */
 bool index_commit(Index *index);

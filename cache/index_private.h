@@ -1,6 +1,6 @@
 /*
- * index_private.h: the index's inside, shared by index.c (the file, folders and messages) and
- * index_names.c (unique names).
+ * index_private.h: the index's inside, shared by index.c (the file, folders and messages),
+ * index_names.c (unique names) and index_given.c (names that users gave).
  */
 #pragma once
 
@@ -30,6 +30,9 @@ enum {
     ST_DELETE_NAME,
     ST_DELETE_NAMES,
     ST_DELETE_REMOVALS,
+    ST_GIVE,
+    ST_DELETE_GIVEN,
+    ST_DELETE_ALL_GIVEN,
     N_STATEMENTS
 };
 

@@ -6,8 +6,11 @@
 
 #include <errno.h>
 
-/* A change of the journal; done NULL: the end of one. */
+typedef enum { ADD_REMOVAL, END_REMOVAL, SYNC } ChangeKind;
+
+/* A change of the journal; done may be NULL. */
 typedef struct {
+    ChangeKind kind;
     JournalRemoval removal;
     JournalDone done;
     gpointer data;
@@ -47,16 +50,34 @@ static bool is_open(Journal *journal, DatabaseState *state, char **why)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static DatabaseState run(Journal *journal, const char *sql, GArray *changes, bool ends)
+/* A commit with something in it takes along to the disk what others committed before. */
+#define SYNC_SQL                               \
+    "INSERT INTO record VALUES (" G_STRINGIFY( \
+        INDEX_RECORD_SYNCS) ", 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
+
+static const char *const sql[] = {
+    [ADD_REMOVAL] = "INSERT OR REPLACE INTO removal VALUES (?1, ?2)",
+    [END_REMOVAL] = "DELETE FROM removal WHERE folder = ?1 AND uid = ?2",
+};
+
+static bool has_kind(const GArray *changes, ChangeKind kind)
 {
-    sqlite3_stmt *statement = database_prepare(journal->database, sql);
+    for (guint i = 0; i < changes->len; i++)
+        if (g_array_index(changes, Change, i).kind == kind)
+            return true;
+    return false;
+}
+
+static DatabaseState run(Journal *journal, ChangeKind kind, const GArray *changes)
+{
+    sqlite3_stmt *statement = database_prepare(journal->database, sql[kind]);
     int result = SQLITE_DONE;
 
     if (!statement)
         return database_state(sqlite3_errcode(database_handle(journal->database)));
     for (guint i = 0; i < changes->len && result == SQLITE_DONE; i++) {
         const Change *change = &g_array_index(changes, Change, i);
-        if (!change->done == ends)
+        if (change->kind == kind)
             result = statement_run(statement, 2,
                                    (int64_t[]){change->removal.folder, change->removal.uid});
     }
@@ -64,14 +85,16 @@ static DatabaseState run(Journal *journal, const char *sql, GArray *changes, boo
     return database_state(result);
 }
 
-static DatabaseState write_changes(Journal *journal, GArray *changes)
+static DatabaseState write_changes(Journal *journal, const GArray *changes)
 {
     DatabaseState state = database_run(journal->database, "BEGIN IMMEDIATE");
 
     if (state == DATABASE_OK)
-        state = run(journal, "INSERT OR REPLACE INTO removal VALUES (?1, ?2)", changes, false);
+        state = run(journal, ADD_REMOVAL, changes);
     if (state == DATABASE_OK)
-        state = run(journal, "DELETE FROM removal WHERE folder = ?1 AND uid = ?2", changes, true);
+        state = run(journal, END_REMOVAL, changes);
+    if (state == DATABASE_OK && has_kind(changes, SYNC))
+        state = database_run(journal->database, SYNC_SQL);
     if (state == DATABASE_OK)
         state = database_run(journal->database, "COMMIT");
     return state;
@@ -183,10 +206,15 @@ static void queue(Journal *journal, const Change *change)
 
 void journal_add_removal(Journal *journal, JournalRemoval removal, JournalDone done, gpointer data)
 {
-    queue(journal, &(Change){removal, done, data});
+    queue(journal, &(Change){ADD_REMOVAL, removal, done, data});
 }
 
 void journal_end_removal(Journal *journal, JournalRemoval removal)
 {
-    queue(journal, &(Change){removal, NULL, NULL});
+    queue(journal, &(Change){END_REMOVAL, removal, NULL, NULL});
+}
+
+void journal_sync(Journal *journal, JournalDone done, gpointer data)
+{
+    queue(journal, &(Change){SYNC, {0, 0}, done, data});
 }

@@ -35,6 +35,12 @@ GArray *journal_removals(Journal *journal);
 
 /* The message is to be removed. Any thread. Fails with ENOSPC or EIO: nothing is kept. */
 void journal_add_removal(Journal *journal, JournalRemoval removal, JournalDone done, gpointer data);
+/*
+ * done is told when all that was committed to the index's file before this call is on the disk
+ * itself (names that users gave: catalog.h), so that not even the whole machine's crash takes it
+ * back. Any thread. Fails with ENOSPC or EIO.
+ */
+void journal_sync(Journal *journal, JournalDone done, gpointer data);
 /* It is removed, or will not be. Where that can't be written, a later mount tries once more. Any
  * thread; nobody is told. */
 void journal_end_removal(Journal *journal, JournalRemoval removal);

@@ -178,6 +178,16 @@ void pending_remove(Pending *pending, BlockKey key)
     }
 }
 
+void pending_move(Pending *pending, BlockKey from, BlockKey to)
+{
+    BlockKey message = message_key(from);
+    Entry *entry;
+    while ((entry = g_hash_table_lookup(pending->messages, &message))) {
+        pending_put(pending, (BlockKey){to.folder, to.uid, entry->key.block}, entry->bytes);
+        drop(pending, entry);
+    }
+}
+
 void pending_remove_written(Pending *pending, BlockKey key, const GBytes *bytes)
 {
     Entry *entry = find(pending, key);

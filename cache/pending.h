@@ -34,6 +34,8 @@ GBytes *pending_get(Pending *pending, BlockKey key);
 bool pending_has(const Pending *pending, uint32_t folder, uint32_t uid);
 /* The block, or all of a message or a folder. */
 void pending_remove(Pending *pending, BlockKey key);
+/* All blocks of a message are another's from now on, which has none. */
+void pending_move(Pending *pending, BlockKey from, BlockKey to);
 /* Removes the block where it still is these very bytes. */
 void pending_remove_written(Pending *pending, BlockKey key, const GBytes *bytes);
 /* Drops what was used least recently until no more than `bytes` are held. */

@@ -4,6 +4,7 @@
 #include "fetch.h"
 #include "filename.h"
 #include "inode.h"
+#include "moved.h"
 #include "ops.h"
 #include "prefetch.h"
 #include "refresh.h"
@@ -102,7 +103,7 @@ static bool lookup_source(const Mount *mount, fuse_ino_t parent, const char *nam
     if (control_lookup(parent, name) || !mount_ino_folder(mount, parent, &folder) ||
         !tree_node(mount->tree, folder, &node))
         return false;
-    if (!filename_may_be_message(mount, name)) {
+    if (!filename_may_be_message(mount, folder, name)) {
         *source = 0;
         return true;
     }
@@ -129,6 +130,7 @@ static bool lookup_proved(Request *request, const GError *error)
 {
     struct stat st;
 
+    request->ino = moved_follow(request->mount->moved, request->ino);
     if (error && mail_errno(error) == EINTR)
         fuse_reply_err(request->req, EINTR);
     else if (attr_of(request->mount, request->ino, &st))
@@ -248,6 +250,7 @@ static void reply_attr(fuse_req_t req, fuse_ino_t ino)
 
 static bool getattr_proved(Request *request, const GError *error)
 {
+    request->ino = moved_follow(request->mount->moved, request->ino);
     if (error && mail_errno(error) == EINTR)
         fuse_reply_err(request->req, EINTR);
     else

@@ -1,6 +1,10 @@
 /*
- * filename.h: the file name of a message: made of the unique name that the server gives it, where
- * it gives any, else of its date and UID (see names.h).
+ * filename.h: the file name of a message: the one that a user gave it; else made of the unique name
+ * that the server gives it, where it gives any, else of its date and UID (see names.h).
+ *
+ * In a directory no two entries have one name. Where a user gave a message a name that a folder has
+ * by now, the folder keeps it, and the message has its usual one; where a message comes whose usual
+ * name a user gave to another, it has a distinct one, with "~2" in it.
  *
  * Any thread.
  */
@@ -16,5 +20,16 @@ bool filename_of(const Mount *mount, uint32_t folder, const CatalogMessage *mess
 /* The message in the folder of that name. False: none is known. */
 bool filename_message(const Mount *mount, uint32_t folder, const char *name,
                       CatalogMessage *message);
-/* Whether a message may have that name, rather than a folder. */
-bool filename_may_be_message(const Mount *mount, const char *name);
+/* Whether a message of the folder may have that name, rather than a folder. */
+bool filename_may_be_message(const Mount *mount, uint32_t folder, const char *name);
+/*
+ * Why a message of the folder can't be given that name, an errno: EEXIST where another one that is
+ * not hidden, or a folder, has it; what names_check_given says; 0: it can be. Messages of which
+ * nobody knows yet may turn out to have it: they get another.
+ */
+int filename_check_given(const Mount *mount, uint32_t folder, uint32_t uid, const char *name);
+/*
+ * A message of the folder has that name no more: where it was another one's usual name, which had
+ * to have a distinct one, the kernel is told that this is no more.
+ */
+void filename_freed(const Mount *mount, uint32_t folder, const char *name);

@@ -41,6 +41,20 @@ static void identify_folders(const Refresher *refresher)
     }
 }
 
+/* A new folder has its name, whichever message had it. */
+static void take_names(const Refresher *refresher)
+{
+    Mount *mount = refresher->mount;
+    TreeNode node;
+
+    for (guint i = 0; i < refresher->listed->len; i++) {
+        uint32_t id = g_array_index(refresher->listed, CatalogFolder, i).id;
+        if (tree_node(mount->tree, id, &node) &&
+            catalog_given(mount->catalog, node.parent, node.name))
+            notify_entry(mount->notifier, mount_folder_ino(mount, node.parent), node.name);
+    }
+}
+
 static bool plant_tree(Refresher *refresher, GError **error)
 {
     Mount *mount = refresher->mount;
@@ -54,6 +68,7 @@ static bool plant_tree(Refresher *refresher, GError **error)
         return false;
     drop_folders(mount, gone);
     if (tree_version(mount->tree) != version) {
+        take_names(refresher);
         dircache_all_changed(mount->directories);
         notify_directory(mount->notifier, inode_number(INODE_ROOT, 0, 0));
     }

@@ -289,22 +289,12 @@ static void rename_submit(Request *request)
     removals_wait(request->mount->removals, request);
 }
 
-/* What renames a folder, or why it can't be: an errno. */
-static int check_rename(const Mount *mount, fuse_ino_t parent, const char *name,
-                        fuse_ino_t new_parent, const char *new_name, unsigned flags, TreeNode *node)
+/* Why the folder can't be renamed so: an errno; 0: it can be. */
+static int check_rename(const Mount *mount, const TreeNode *node, uint32_t to, const char *new_name)
 {
-    uint32_t from, to;
     CatalogMessage message;
     TreeNode there;
 
-    if (flags & ~(unsigned)RENAME_NOREPLACE)
-        return EINVAL;
-    if (!mount_ino_folder(mount, parent, &from) || !mount_ino_folder(mount, new_parent, &to))
-        return EPERM; /* what is in .pullmail */
-    if (!tree_child(mount->tree, from, name, node))
-        return filename_message(mount, from, name, &message) || control_lookup(parent, name)
-                   ? EPERM
-                   : ENOENT;
     if (!(mount->features & MAIL_STORE_MAKES))
         return EPERM;
     if (is_within(mount->tree, to, node->id))
@@ -315,13 +305,14 @@ static int check_rename(const Mount *mount, fuse_ino_t parent, const char *name,
     return 0;
 }
 
-void folders_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
-                    const char *new_name, unsigned flags)
+void folders_rename(fuse_req_t req, const TreeNode *node, fuse_ino_t new_parent,
+                    const char *new_name)
 {
     Mount *mount = mount_of(req);
     Request *request;
-    TreeNode node;
-    int code = check_rename(mount, parent, name, new_parent, new_name, flags, &node);
+    uint32_t to = 0;
+    int code = mount_ino_folder(mount, new_parent, &to) ? check_rename(mount, node, to, new_name)
+                                                        : EPERM;
 
     if (code) {
         fuse_reply_err(req, code);
@@ -330,6 +321,6 @@ void folders_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_in
     request = request_new(mount, req, rename_settled);
     request->ino = new_parent;
     request->name = g_strdup(new_name);
-    request->offset = node.id;
+    request->offset = node->id;
     request_post(request, rename_submit);
 }

@@ -6,6 +6,8 @@
 #include "flush.h"
 #include "inode.h"
 
+#include <stdlib.h>
+
 /* --- first looks ------------------------------------------------------------------------------ */
 
 static void set_horizon(Look *look, uint32_t uid)
@@ -69,10 +71,13 @@ static void tell_gone(Notifier *notifier, gpointer data)
 
     for (guint i = 0; i < gone->messages->len; i++) {
         const CatalogMessage *message = &g_array_index(gone->messages, CatalogMessage, i);
-        if (filename_of(gone->mount, gone->folder, message, name) &&
-            !notify_deleted_now(notifier, gone->parent,
+        if (!filename_of(gone->mount, gone->folder, message, name))
+            continue;
+        if (!notify_deleted_now(notifier, gone->parent,
                                 inode_number(INODE_MESSAGE, gone->folder, message->uid), name))
             return;
+        if (message->named)
+            filename_freed(gone->mount, gone->folder, name);
     }
 }
 
@@ -172,6 +177,16 @@ static bool is_gone(const Look *look, uint32_t uid)
     return look->gone && g_hash_table_contains(look->gone, GUINT_TO_POINTER(uid));
 }
 
+void look_not_placed(Look *look, uint32_t uid)
+{
+    for (guint i = 0; i < look->placed->len; i++) {
+        if (g_array_index(look->placed, uint32_t, i) == uid) {
+            g_array_remove_index_fast(look->placed, i);
+            return;
+        }
+    }
+}
+
 /* A new message needs a date, since that makes its name, or at least a size. */
 static void found_message(Look *look, const MailMessage *message)
 {
@@ -186,6 +201,7 @@ static void found_message(Look *look, const MailMessage *message)
         return;
     }
     catalog_put_messages(catalog, look->folder, message, 1);
+    look_not_placed(look, message->uid);
     look->changed |= !known || (message->has & MAIL_HAS_DATE && message->date != before.date);
     if (known)
         tell_difference(look, &before, message);
@@ -248,7 +264,7 @@ static void found_messages(gpointer data, const MailMessage *messages, size_t n)
 
     if (look->prune)
         prune_between(look, messages, n);
-    if (look->first && !look->prune)
+    if (look->first && !look->prune && !look->placed->len)
         found_first(look, messages, n);
     else
         for (size_t i = 0; i < n; i++)
@@ -279,7 +295,20 @@ static void found_vanished(gpointer data, const MailUidRange *ranges, size_t n)
 static void found_present(gpointer data, const uint32_t *uids, size_t n)
 {
     Look *look = data;
+    g_autoptr(GArray) all = NULL;
 
+    for (guint i = look->placed->len; i > 0; i--) {
+        uint32_t uid = g_array_index(look->placed, uint32_t, i - 1);
+        if (bsearch(&uid, uids, n, sizeof uid, mail_compare_uids))
+            g_array_remove_index_fast(look->placed, i - 1);
+    }
+    all = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    if (look->placed->len) {
+        g_array_append_vals(all, uids, (guint)n);
+        g_array_append_vals(all, look->placed->data, look->placed->len);
+        uids = (const uint32_t *)(void *)all->data;
+        n = all->len;
+    }
     forget_messages(look,
                     catalog_keep_only(look->refresher->mount->catalog, look->folder, uids, n));
 }

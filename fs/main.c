@@ -9,6 +9,8 @@
 #include "fetch.h"
 #include "flush.h"
 #include "log.h"
+#include "moved.h"
+#include "moves.h"
 #include "ops.h"
 #include "prefetch.h"
 #include "push.h"
@@ -160,7 +162,9 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
+    mount->moved = moved_new();
     mount->removals = removals_new(mount, mount->journal);
+    mount->moves = moves_new(mount);
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, prefetch_bound(options));
     mount->flusher = flusher_new(mount);
@@ -184,7 +188,9 @@ static void mount_end(Mount *mount)
     fetcher_free(mount->fetcher);
     prefetcher_free(mount->prefetcher);
     pusher_free(mount->pusher);
+    moves_free(mount->moves);
     removals_free(mount->removals);
+    moved_free(mount->moved);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

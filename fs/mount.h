@@ -22,6 +22,8 @@ typedef struct Control Control;
 typedef struct DirCache DirCache;
 typedef struct Fetcher Fetcher;
 typedef struct Flusher Flusher;
+typedef struct Moved Moved;
+typedef struct Moves Moves;
 typedef struct Prefetcher Prefetcher;
 typedef struct Pusher Pusher;
 typedef struct Refresher Refresher;
@@ -43,6 +45,8 @@ typedef struct Mount {
     Requests *requests;
     Refresher *refresher;
     Removals *removals;
+    Moved *moved;
+    Moves *moves;
     Fetcher *fetcher;
     Prefetcher *prefetcher;
     Pusher *pusher;

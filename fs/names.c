@@ -1,17 +1,28 @@
 #include "names.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <time.h>
 
 #define DATE_LENGTH 15 /* "20261122-190507" */
 #define SUFFIX ".eml"
+#define OTHER_MARK '~'
 
 #define CUT_MARK "%~"
 #define CUT_DIGITS 32
 #define CUT_KEPT (NAME_MAX - (sizeof CUT_MARK - 1) - CUT_DIGITS) /* bytes of a cut name's own */
 
 static const char *const reserved[] = {".", "..", ".pullmail", ".headers", ".parts", ".search"};
+
+void names_message_other(int64_t date, uint32_t uid, unsigned n, char name[NAMES_MESSAGE_MAX])
+{
+    size_t stem;
+
+    names_message(date, uid, name);
+    stem = strlen(name) - strlen(SUFFIX);
+    g_snprintf(name + stem, NAMES_MESSAGE_MAX - stem, "%c%u" SUFFIX, OTHER_MARK, n);
+}
 
 void names_message(int64_t date, uint32_t uid, char name[NAMES_MESSAGE_MAX])
 {
@@ -27,27 +38,58 @@ void names_message(int64_t date, uint32_t uid, char name[NAMES_MESSAGE_MAX])
                uid);
 }
 
+/* The number at *p, which is moved behind it; 0: none, or one that begins with 0 or is too large.
+ */
+static uint32_t take_number(const char **p)
+{
+    uint64_t number = 0;
+
+    if (**p == '0')
+        return 0;
+    for (; g_ascii_isdigit(**p) && number <= UINT32_MAX; (*p)++)
+        number = number * 10 + (unsigned)(**p - '0');
+    return number <= UINT32_MAX ? (uint32_t)number : 0;
+}
+
 uint32_t names_message_uid(const char *name)
 {
-    uint64_t uid = 0;
+    uint32_t uid;
 
     for (size_t i = 0; i < DATE_LENGTH; i++)
         if (i == 8 ? name[i] != '-' : !g_ascii_isdigit(name[i]))
             return 0;
     name += DATE_LENGTH;
-    if (name[0] != '-' || name[1] == '0')
+    if (*name++ != '-')
         return 0;
-    for (name++; g_ascii_isdigit(*name) && uid <= UINT32_MAX; name++)
-        uid = uid * 10 + (unsigned)(*name - '0');
-    return uid <= UINT32_MAX && strcmp(name, SUFFIX) == 0 ? (uint32_t)uid : 0;
+    uid = take_number(&name);
+    if (*name == OTHER_MARK) {
+        name++;
+        if (take_number(&name) < 2)
+            return 0;
+    }
+    return strcmp(name, SUFFIX) == 0 ? uid : 0;
+}
+
+static bool is_own(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(reserved); i++)
+        if (strcmp(name, reserved[i]) == 0)
+            return true;
+    return false;
 }
 
 static bool is_reserved(const char *level)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(reserved); i++)
-        if (strcmp(level, reserved[i]) == 0)
-            return true;
-    return names_message_uid(level) != 0;
+    return is_own(level) || names_message_uid(level) != 0;
+}
+
+int names_check_given(const char *name)
+{
+    if (!*name || strchr(name, '/'))
+        return EINVAL;
+    if (strlen(name) > NAME_MAX)
+        return ENAMETOOLONG;
+    return is_own(name) ? EPERM : 0;
 }
 
 static void append_encoded(GString *name, const char *bytes, size_t length)

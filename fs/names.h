@@ -15,8 +15,12 @@
  * before 0 counts as the epoch), then the UID. */
 void names_message(int64_t date, uint32_t uid, char name[NAMES_MESSAGE_MAX]);
 
-/* The UID in a name of that very form, 0 for all else. The date is the caller's to compare: by
- * making the name again. */
+/* "20261122-190507-17~2.eml": what the message is called instead where the name is another's; n: 2
+ * and on. */
+void names_message_other(int64_t date, uint32_t uid, unsigned n, char name[NAMES_MESSAGE_MAX]);
+
+/* The UID in a name of one of these two forms, 0 for all else. The date is the caller's to compare:
+ * by making the name again. */
 uint32_t names_message_uid(const char *name);
 
 /*
@@ -32,6 +36,10 @@ char *names_folder(const char *level);
 /* The way back; NULL for a name that names_folder never makes, and for a cut one, which only a
  * list of all folders can answer. The caller frees. */
 char *names_folder_decode(const char *name);
+
+/* Whether a user can give a message that name: 0; ENAMETOOLONG beyond 255 bytes; EPERM for one of
+ * pullmail's own; EINVAL for what is no file name at all. */
+int names_check_given(const char *name);
 
 /*
  * A unique name that a server gives a message (POP3's UIDL: characters of 0x21 to 0x7E) as a file

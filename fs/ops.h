@@ -66,8 +66,18 @@ void change_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
 void change_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
                   struct fuse_file_info *file);
 
+/*
+ * rename.c: of a folder, see below; of a message within its folder, which gives it a name of the
+ * user's own (catalog_give_name), on the disk before the answer, and asks the server for nothing;
+ * of a message to another folder, see moves.h: the name goes along. Nothing is ever replaced:
+ * EEXIST where there is an entry of the new name, also by plain rename(2).
+ */
+void rename_entry(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+                  const char *new_name, unsigned flags);
+
 /* folders.c: folders are made, removed and renamed at the server, before the answer. */
 void folders_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
 void folders_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
-void folders_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
-                    const char *new_name, unsigned flags);
+/* node: of the folder that is renamed; new_parent is a folder's directory. */
+void folders_rename(fuse_req_t req, const TreeNode *node, fuse_ino_t new_parent,
+                    const char *new_name);

@@ -12,6 +12,7 @@ static void look_free(gpointer data)
     Look *look = data;
 
     g_clear_pointer(&look->gone, g_hash_table_unref);
+    g_array_unref(look->placed);
     g_free(look);
 }
 
@@ -155,7 +156,7 @@ static void begin_look(Look *look, const CatalogFolder *folder);
  */
 static bool does_not_fit(Look *look, const CatalogFolder *folder)
 {
-    if (look->again || (folder->state.count == look->count && !look->lacking))
+    if (look->again || (folder->state.count == look->count + look->placed->len && !look->lacking))
         return false;
     g_info("folder \"%s\": %u messages are known, and the server counts %u", folder->name,
            folder->state.count, look->count);
@@ -215,6 +216,7 @@ static void begin_look(Look *look, const CatalogFolder *folder)
     MailFolderState known = folder->state;
 
     known.flags_later = !look->flags && !look->again;
+    g_array_set_size(look->placed, 0);
     look->op = mail_store_sync(look->refresher->mount->store, folder->name, &known, &look_sink,
                                look_done, look);
 }
@@ -230,6 +232,7 @@ static Look *look_of(Refresher *refresher, uint32_t folder)
         g_queue_init(&look->waiting);
         g_queue_init(&look->opening);
         g_queue_init(&look->listing);
+        look->placed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_hash_table_insert(refresher->looks, GUINT_TO_POINTER(folder), look);
     }
     return look;
@@ -301,9 +304,19 @@ void refresh_note_gone(Refresher *refresher, uint32_t folder, uint32_t uid)
 
     if (!look || !look->op)
         return;
+    look_not_placed(look, uid);
     if (!look->gone)
         look->gone = g_hash_table_new(NULL, NULL);
     g_hash_table_add(look->gone, GUINT_TO_POINTER(uid));
+}
+
+void refresh_placed(Refresher *refresher, uint32_t folder, uint32_t uid)
+{
+    Look *look = g_hash_table_lookup(refresher->looks, GUINT_TO_POINTER(folder));
+    CatalogMessage message;
+
+    if (look && look->op && !catalog_message(refresher->mount->catalog, folder, uid, &message))
+        g_array_append_val(look->placed, uid);
 }
 
 bool refresh_folder_soon(Refresher *refresher, uint32_t id)

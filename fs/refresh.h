@@ -65,6 +65,11 @@ bool refresh_folder_soon(Refresher *refresher, uint32_t folder);
  * way, by another connection, may have been told of it before, and hear so later: it is not taken.
  */
 void refresh_note_gone(Refresher *refresher, uint32_t folder, uint32_t uid);
+/*
+ * A message is about to be put into the catalog of which no look has told: a look that is under
+ * way, and may have begun before it was there, does not take it away.
+ */
+void refresh_placed(Refresher *refresher, uint32_t folder, uint32_t uid);
 /* The folder turned out not to be as known: the next look asks the server. */
 void refresh_stale(Refresher *refresher, uint32_t folder);
 

@@ -28,6 +28,8 @@ typedef struct {
     MailRemovedSink removed_sink;
     const MailCopySink *copy_sink;
     const MailFlagsSink *flags_sink;
+    MailFoundSink found_sink;
+    uint32_t first; /* of found_sink */
     MailFlags flags;
     char *names;          /* of flags */
     char *target, *level; /* level: of a folder's new name, whose parent is the target */
@@ -317,7 +319,8 @@ static GError *fake_run_change(FakeOp *op)
     else if (op->kind == FAKE_MARK)
         fake_mark_some(folder, op->uids, op->n_uids, op->removed_sink, op->data);
     else if (op->kind == FAKE_MOVE)
-        fake_move_some(folder, target, op->uids, op->n_uids, op->copy_sink, op->data);
+        return fake_move_some(server, folder, target, op->uids, op->n_uids, op->copy_sink,
+                              op->data);
     else
         return fake_expunge_some(server, folder, op->uids, op->n_uids);
     return NULL;
@@ -329,6 +332,19 @@ static GError *fake_run_flags(FakeOp *op)
     if (!folder || op->uidvalidity != folder->uidvalidity)
         return g_error_new(MAIL_ERROR, folder ? ESTALE : ENOENT, "another folder");
     fake_change_flags(op->store->server, folder, &op->flags, op->flags_sink, op->data);
+    return NULL;
+}
+
+static GError *fake_run_find(const FakeOp *op)
+{
+    const FakeFolder *folder = fake_find(op->store->server, op->folder);
+    if (!folder || (op->uidvalidity && op->uidvalidity != folder->uidvalidity))
+        return g_error_new(MAIL_ERROR, folder ? ESTALE : ENOENT, "another folder");
+    for (guint i = 0; i < folder->messages->len; i++) {
+        const FakeMessage *message = folder->messages->pdata[i];
+        if (message->uid >= op->first)
+            op->found_sink(op->data, folder->uidvalidity, message->uid, message->claimed);
+    }
     return NULL;
 }
 

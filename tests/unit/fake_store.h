@@ -35,6 +35,8 @@ static gboolean fake_run(gpointer data)
         error = fake_run_fetch(op);
     else if (!error && op->kind == FAKE_FLAGS)
         error = fake_run_flags(op);
+    else if (!error && op->kind == FAKE_FIND)
+        error = fake_run_find(op);
     else if (!error && op->kind >= FAKE_CREATE)
         error = fake_run_folder(op);
     else if (!error)
@@ -162,6 +164,19 @@ static MailOp *fake_move(MailStore *store, const MailCopy *what, const MailCopyS
     return (MailOp *)op;
 }
 
+static MailOp *fake_look_for(MailStore *store, const MailFind *what, MailFoundSink found,
+                             MailDone done, gpointer data)
+{
+    FakeOp *op;
+    MailOp *begun = fake_begin(store, FAKE_FIND, done, data, &op);
+    op->folder = g_strdup(what->folder);
+    op->uidvalidity = what->uidvalidity;
+    op->first = what->first;
+    op->found_sink = found;
+    fake_note_start(op->store->server, FAKE_FIND);
+    return begun;
+}
+
 static MailOp *fake_flags(MailStore *store, const MailFlags *flags, const MailFlagsSink *sink,
                           MailDone done, gpointer data)
 {
@@ -265,6 +280,7 @@ static const MailChangeClass fake_change_class = {
     .mark = fake_mark,
     .expunge = fake_expunge,
     .move = fake_move,
+    .find = fake_look_for,
     .flags = fake_flags,
     .create = fake_create,
     .delete = fake_delete,

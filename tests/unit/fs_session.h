@@ -12,6 +12,8 @@
 #include "../../fs/fetch.h"
 #include "../../fs/flush.h"
 #include "../../fs/inode.h"
+#include "../../fs/moved.h"
+#include "../../fs/moves.h"
 #include "../../fs/names.h"
 #include "../../fs/ops.h"
 #include "../../fs/prefetch.h"
@@ -285,6 +287,41 @@ static G_GNUC_UNUSED uint64_t fs_folder(Fs *fs, uint64_t parent, const char *nam
     struct fuse_entry_out entry;
     assert_int_equal(fs_lookup(fs, parent, name, &entry), 0);
     return entry.nodeid;
+}
+
+/* --- what the kernel is told ----------------------------------------------------------------- */
+
+/* The name that a notice of this code is about; NULL: it is of another. */
+static const char *fs_note_name(GBytes *note, int code)
+{
+    const char *bytes = g_bytes_get_data(note, NULL);
+    struct fuse_out_header header;
+    memcpy(&header, bytes, sizeof header);
+    if (header.error != code)
+        return NULL;
+    return bytes + sizeof header +
+           (code == FUSE_NOTIFY_DELETE ? sizeof(struct fuse_notify_delete_out)
+                                       : sizeof(struct fuse_notify_inval_entry_out));
+}
+
+static bool fs_has_note(const Fs *fs, int code, const char *name)
+{
+    for (guint i = 0; i < fs->notes->len; i++)
+        if (g_strcmp0(fs_note_name(fs->notes->pdata[i], code), name) == 0)
+            return true;
+    return false;
+}
+
+/* Waits until it has been told of an entry (FUSE_NOTIFY_DELETE or _INVAL_ENTRY). */
+static G_GNUC_UNUSED void fs_await_note(Fs *fs, int code, const char *name)
+{
+    struct timespec until = fs_deadline();
+    int error = 0;
+    pthread_mutex_lock(&fs->lock);
+    while (!fs_has_note(fs, code, name) && !error)
+        error = pthread_cond_timedwait(&fs->changed, &fs->lock, &until);
+    pthread_mutex_unlock(&fs->lock);
+    assert_int_equal(error, 0);
 }
 
 /* --- directories ---------------------------------------------------------------------------- */

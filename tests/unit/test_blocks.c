@@ -192,6 +192,55 @@ static void test_wrong_blocks(void **state)
     blocks_close(blocks);
 }
 
+/* Whose it is, is in the checksums; what was wrong before does not get right by it. */
+static void test_move(void **state)
+{
+    Blocks *blocks = open_blocks(*state);
+    assert_true(blocks_begin(blocks));
+    for (uint32_t block = 0; block < 3; block++) {
+        g_autoptr(GBytes) bytes = bytes_of(9, 9, (uint64_t)block << 16, 65536);
+        blocks_put(blocks, (BlockKey){1, 2, block}, bytes, 100);
+    }
+    put(blocks, 1, 3, 0, 50, 100);
+    put(blocks, 9, 8, 0, 50, 100);
+    blocks_move(blocks, (BlockKey){1, 2, BLOCK_ALL}, (BlockKey){9, 9, BLOCK_ALL});
+    blocks_move(blocks, (BlockKey){1, 3, BLOCK_ALL}, (BlockKey){9, 8, BLOCK_ALL}); /* is there */
+    blocks_move(blocks, (BlockKey){1, 4, BLOCK_ALL}, (BlockKey){9, 7, BLOCK_ALL}); /* is not */
+    commit(blocks);
+    for (uint32_t block = 0; block < 3; block++) {
+        assert_int_equal(read_part(blocks, (BlockKey){9, 9, block}, 0, 65536), BLOCK_HELD);
+        assert_int_equal(length_of(blocks, 1, 2, block), 0);
+    }
+    assert_int_equal(length_of(blocks, 1, 3, 0), 0);
+    assert_int_equal(read_part(blocks, (BlockKey){9, 8, 0}, 0, 50), BLOCK_HELD);
+    assert_int_equal(length_of(blocks, 9, 7, 0), 0);
+    blocks_close(blocks);
+}
+
+static void test_move_of_wrong_blocks(void **state)
+{
+    Blocks *blocks = open_blocks(*state);
+    assert_true(blocks_begin(blocks));
+    put(blocks, 1, 2, 0, 100, 100);
+    put(blocks, 1, 2, 1, 100, 100);
+    commit(blocks);
+    blocks_close(blocks);
+    g_autofree char *path = g_build_filename(*state, "content.db", NULL);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "UPDATE block SET crc = crc + 1 WHERE id % 2 = 0", NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    blocks = open_blocks(*state);
+    assert_true(blocks_begin(blocks));
+    blocks_move(blocks, (BlockKey){1, 2, BLOCK_ALL}, (BlockKey){1, 9, BLOCK_ALL});
+    commit(blocks);
+    assert_int_equal(length_of(blocks, 1, 9, 0), 0);
+    assert_int_equal(length_of(blocks, 1, 9, 1), 100);
+    blocks_close(blocks);
+}
+
 static void test_other_tables(void **state)
 {
     g_autofree char *path = g_build_filename(*state, "content.db", NULL);
@@ -234,6 +283,8 @@ int main(void)
         TEST_IN_DIRECTORY(test_least_used),
         TEST_IN_DIRECTORY(test_space_is_given_back),
         TEST_IN_DIRECTORY(test_wrong_blocks),
+        TEST_IN_DIRECTORY(test_move),
+        TEST_IN_DIRECTORY(test_move_of_wrong_blocks),
         TEST_IN_DIRECTORY(test_other_tables),
         TEST_IN_DIRECTORY(test_failure_leaves_nothing),
     };

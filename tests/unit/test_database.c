@@ -120,6 +120,64 @@ static void test_other_version_is_begun_anew(void **state)
     database_close(database);
 }
 
+static const char *const upgrades[] = {
+    "ALTER TABLE thing ADD COLUMN word TEXT DEFAULT 'four'",
+    "CREATE TABLE other(word TEXT); INSERT INTO other SELECT word FROM thing",
+};
+
+static int64_t version_of(Database *database)
+{
+    int result;
+    sqlite3_stmt *version = database_prepare(database, "PRAGMA user_version");
+    int64_t n = statement_value(version, 0, NULL, -1, &result);
+    sqlite3_finalize(version);
+    return n;
+}
+
+/* What an older program has kept is kept; by way of all versions in between. */
+static void test_older_version_is_upgraded(void **state)
+{
+    DatabaseKind newer = kind;
+    newer.version = 5;
+    newer.upgrades = upgrades;
+    newer.n_upgrades = 2;
+    Database *database = open_kind(&kind, *state);
+    add_things(database, 3);
+    database_close(database);
+    for (int i = 0; i < 2; i++) {
+        database = open_kind(&newer, *state);
+        assert_int_equal(count_things(database), 3);
+        assert_int_equal(version_of(database), 5);
+        assert_int_equal(database_run(database, "SELECT * FROM other WHERE word = 'four'"),
+                         DATABASE_OK);
+        assert_int_equal(warnings, 0);
+        database_close(database);
+    }
+    database = open_kind(&newer, *state);
+    assert_int_equal(database_run(database, "PRAGMA user_version = 2"), DATABASE_OK);
+    database_close(database);
+    database = open_kind(&newer, *state);
+    assert_int_equal(count_things(database), 0); /* too old */
+    assert_int_equal(warnings, 1);
+    database_close(database);
+}
+
+/* The schema is not what its version says: nothing is half done. */
+static void test_upgrade_that_fails(void **state)
+{
+    static const char *const wrong[] = {"CREATE TABLE new(x); ALTER TABLE absent ADD COLUMN x"};
+    DatabaseKind newer = kind;
+    newer.version = 4;
+    newer.upgrades = wrong;
+    newer.n_upgrades = 1;
+    database_close(open_kind(&kind, *state));
+    Database *database = open_kind(&newer, *state);
+    assert_int_equal(warnings, 1);
+    assert_int_equal(version_of(database), 4);
+    assert_int_equal(database_run(database, "SELECT * FROM new"), DATABASE_DAMAGED);
+    database_close(database);
+}
+
 static void test_what_can_not_be_used(void **state)
 {
     g_autofree char *file = g_build_filename(*state, "file", NULL);
@@ -241,6 +299,8 @@ int main(void)
         TEST_IN_DIRECTORY(test_garbage_is_begun_anew),
         TEST_IN_DIRECTORY(test_precious_is_moved_aside),
         TEST_IN_DIRECTORY(test_other_version_is_begun_anew),
+        TEST_IN_DIRECTORY(test_older_version_is_upgraded),
+        TEST_IN_DIRECTORY(test_upgrade_that_fails),
         TEST_IN_DIRECTORY(test_what_can_not_be_used),
         TEST_IN_DIRECTORY(test_lock_that_is_not_let_go),
         TEST_IN_DIRECTORY(test_busy),

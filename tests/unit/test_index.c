@@ -42,6 +42,11 @@ static void tell_identity(gpointer data, uint32_t folder, const Identity *identi
                            identity->which, (int)identity->seen, identity->stored ? "" : "?");
 }
 
+static void tell_given(gpointer data, uint32_t folder, uint32_t uid, const char *name)
+{
+    g_string_append_printf(data, "given %s %u %s\n", folder ? "in" : "nowhere", uid, name);
+}
+
 static void tell_message(gpointer data, uint32_t folder, const Row *row, int64_t flag_set)
 {
     (void)folder;
@@ -51,7 +56,8 @@ static void tell_message(gpointer data, uint32_t folder, const Row *row, int64_t
 
 static void assert_told(Index *index, uint32_t only, const char *expected)
 {
-    static const IndexSink sink = {tell_folder, tell_flag_set, tell_identity, tell_message};
+    static const IndexSink sink = {tell_folder, tell_flag_set, tell_identity, tell_given,
+                                   tell_message};
     g_autoptr(GString) told = g_string_new(NULL);
     assert_int_equal(index_load(index, only, &sink, told), DATABASE_OK);
     assert_string_equal(told->str, expected);
@@ -215,7 +221,8 @@ static void test_damaged_later(void **state)
         fputc(byte_of(1, 1, (uint64_t)i), file);
     fclose(file);
     index = open_index(*state);
-    static const IndexSink sink = {tell_folder, tell_flag_set, tell_identity, tell_message};
+    static const IndexSink sink = {tell_folder, tell_flag_set, tell_identity, tell_given,
+                                   tell_message};
     g_autoptr(GString) told = g_string_new(NULL);
     assert_int_equal(index_load(index, 0, &sink, told), DATABASE_DAMAGED);
     assert_true(index_usable(index));
@@ -281,6 +288,30 @@ static void test_names_that_are_taken(void **state)
     index_close(index);
 }
 
+/* One name is one message's; deleted with the folder, or by itself. */
+static void test_given(void **state)
+{
+    Index *index = open_index(*state);
+    uint32_t id = claim(index, "INBOX", 1, false), second = claim(index, "x", 1, false);
+    assert_true(index_begin(index));
+    index_put_given(index, id, 1, "a");
+    index_put_given(index, id, 2, "a");
+    index_put_given(index, id, 3, "b");
+    index_put_given(index, id, 3, "c");
+    index_put_given(index, id, 4, "d");
+    index_put_given(index, second, 1, "a");
+    index_delete_given(index, id, 4);
+    index_delete_given(index, id, 5);
+    assert_true(index_commit(index));
+    assert_told(index, id, "folder INBOX / 0 1 0 0 0 0 0\ngiven in 2 a\ngiven in 3 c\n");
+    assert_true(index_begin(index));
+    index_delete_folder(index, id);
+    assert_true(index_commit(index));
+    assert_told(index, id, "");
+    assert_told(index, second, "folder x / 0 1 0 0 0 0 0\ngiven in 1 a\n");
+    index_close(index);
+}
+
 /* The log is carried over while the index is open, and not only at its end. */
 static void test_log_is_carried_over(void **state)
 {
@@ -325,6 +356,7 @@ int main(void)
         TEST_IN_DIRECTORY(test_damaged_later),
         TEST_IN_DIRECTORY(test_names),
         TEST_IN_DIRECTORY(test_names_that_are_taken),
+        TEST_IN_DIRECTORY(test_given),
         TEST_IN_DIRECTORY(test_log_is_carried_over),
         TEST_IN_DIRECTORY(test_no_directory),
     };

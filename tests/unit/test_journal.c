@@ -2,6 +2,7 @@
 #include "cache_helpers.h"
 
 #include "../../cache/catalog.h"
+#include "../../cache/index.h"
 #include "../../cache/journal.h"
 #include "../../cache/mail.h"
 
@@ -110,6 +111,34 @@ static void test_belongs_to_its_folder(void **state)
     journal_close(journal);
 }
 
+/* What others committed to the file is on the disk with it: each takes a commit of its own. */
+static void test_sync(void **state)
+{
+    Told all = {.kept = 0};
+    Journal *journal = journal_open(*state);
+    int64_t syncs = 0;
+    for (unsigned i = 1; i <= 3; i++) {
+        journal_sync(journal, told, &all);
+        await(&all, i);
+    }
+    journal_add_removal(journal, (JournalRemoval){7, 3}, told, &all);
+    await(&all, 4);
+    assert_int_equal(all.kept, 4);
+    journal_close(journal);
+    DatabaseState result;
+    g_autofree char *why = NULL;
+    Database *database = database_open(&index_kind, *state, &result, &why);
+    sqlite3_stmt *count = database_prepare(database, "SELECT value FROM record WHERE key = 3");
+    int code;
+    syncs = statement_value(count, 0, NULL, -1, &code);
+    sqlite3_finalize(count);
+    database_close(database);
+    assert_int_equal(syncs, 3);
+    journal = journal_open(*state);
+    assert_removals(journal, "7/3 ");
+    journal_close(journal);
+}
+
 static void test_no_directory(void **state)
 {
     Told all = {.kept = 0};
@@ -118,8 +147,9 @@ static void test_no_directory(void **state)
     assert_removals(journal, "");
     journal_add_removal(journal, (JournalRemoval){1, 1}, told, &all);
     journal_add_removal(journal, (JournalRemoval){1, 2}, told, &all);
-    await(&all, 2);
-    assert_int_equal(all.failed, 2);
+    journal_sync(journal, told, &all);
+    await(&all, 3);
+    assert_int_equal(all.failed, 3);
     assert_int_equal(all.code, ENOSPC);
     journal_close(journal);
     assert_int_equal(warnings, 1);
@@ -164,7 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_IN_DIRECTORY(test_kept),         TEST_IN_DIRECTORY(test_killed),
         TEST_IN_DIRECTORY(test_no_directory), TEST_IN_DIRECTORY(test_belongs_to_its_folder),
-        TEST_IN_DIRECTORY(test_full_disk),
+        TEST_IN_DIRECTORY(test_full_disk),    TEST_IN_DIRECTORY(test_sync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

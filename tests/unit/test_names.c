@@ -55,6 +55,11 @@ static void test_message_uid(void **state)
         "20261122-190507-17.emlx",
         "20261122-190507-17.EML",
         "20261122-190507-17.eml ",
+        "20261122-190507-17~.eml",
+        "20261122-190507-17~1.eml",
+        "20261122-190507-17~02.eml",
+        "20261122-190507-17~4294967296.eml",
+        "20261122-190507-17~2~2.eml",
         "2026112-190507-17.eml",
         "20261122_190507-17.eml",
         "20261122-190507_17.eml",
@@ -70,6 +75,40 @@ static void test_message_uid(void **state)
             fail_msg("%s was taken for a message's name", none[i]);
     assert_int_equal(names_message_uid("20261122-190507-17.eml"), 17);
     assert_int_equal(names_message_uid("99999999-999999-1.eml"), 1);
+}
+
+static void test_other_message(void **state)
+{
+    char name[NAMES_MESSAGE_MAX];
+    (void)state;
+    names_message_other(1795374307, 17, 2, name);
+    assert_string_equal(name, "20261122-190507-17~2.eml");
+    assert_int_equal(names_message_uid(name), 17);
+    names_message_other(0, UINT32_MAX, UINT_MAX, name);
+    assert_string_equal(name, "19700101-000000-4294967295~4294967295.eml");
+    assert_true(names_message_uid(name) == UINT32_MAX);
+}
+
+static void test_given(void **state)
+{
+    char longest[257];
+    (void)state;
+    memset(longest, 'x', sizeof longest);
+    longest[255] = '\0';
+    assert_int_equal(names_check_given(longest), 0);
+    longest[255] = 'x';
+    longest[256] = '\0';
+    assert_int_equal(names_check_given(longest), ENAMETOOLONG);
+    assert_int_equal(names_check_given("Grüße\n.eml"), 0);
+    assert_int_equal(names_check_given(".pullmail.eml"), 0);
+    assert_int_equal(names_check_given("20261122-190507-17.eml"), 0);
+    assert_int_equal(names_check_given(".pullmail"), EPERM);
+    assert_int_equal(names_check_given(".headers"), EPERM);
+    assert_int_equal(names_check_given(".parts"), EPERM);
+    assert_int_equal(names_check_given(".search"), EPERM);
+    assert_int_equal(names_check_given(".."), EPERM);
+    assert_int_equal(names_check_given(""), EINVAL);
+    assert_int_equal(names_check_given("a/b"), EINVAL);
 }
 
 static void test_folder(void **state)
@@ -366,6 +405,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_message),
         cmocka_unit_test(test_message_uid),
+        cmocka_unit_test(test_other_message),
+        cmocka_unit_test(test_given),
         cmocka_unit_test(test_folder),
         cmocka_unit_test(test_decode_refuses_what_is_never_made),
         cmocka_unit_test(test_long_names_are_cut),

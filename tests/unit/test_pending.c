@@ -127,6 +127,25 @@ static void test_written_is_removed_unless_replaced(void **state)
     assert_int_equal(held(*state, 1, 2, 0), 20);
 }
 
+static void test_move(void **state)
+{
+    const BlockKey from = {1, 1, BLOCK_ALL}, to = {2, 7, BLOCK_ALL},
+                   beyond = {TEMPORARY, 1, BLOCK_ALL};
+    put(*state, 1, 1, 0, 10);
+    put(*state, 1, 1, 3, 20);
+    put(*state, 1, 2, 0, 5);
+    pending_move(*state, from, to);
+    assert_int_equal(held(*state, 2, 7, 0), 10);
+    assert_int_equal(held(*state, 2, 7, 3), 20);
+    assert_false(pending_has(*state, 1, 1));
+    assert_true(pending_has(*state, 2, 7));
+    assert_int_equal(pending_bytes(*state), 35);
+    pending_move(*state, from, to);
+    pending_move(*state, to, beyond);
+    assert_int_equal(held(*state, TEMPORARY, 1, 3), 20);
+    assert_int_equal(pending_bytes(*state), 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +153,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_remove, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trim_drops_least_recently_used, setup, teardown),
         cmocka_unit_test_setup_teardown(test_has, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_move, setup, teardown),
         cmocka_unit_test_setup_teardown(test_oldest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_written_is_removed_unless_replaced, setup, teardown),
     };
