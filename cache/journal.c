@@ -6,7 +6,8 @@
 
 #include <errno.h>
 
-typedef enum { ADD_REMOVAL, END_REMOVAL, SYNC } ChangeKind;
+/* In the order in which those of one transaction are written. */
+typedef enum { ADD_MARK, END_MARK, ADD_REMOVAL, END_REMOVAL, SYNC } ChangeKind;
 
 /* A change of the journal; done may be NULL. */
 typedef struct {
@@ -56,6 +57,8 @@ static bool is_open(Journal *journal, DatabaseState *state, char **why)
         INDEX_RECORD_SYNCS) ", 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
 
 static const char *const sql[] = {
+    [ADD_MARK] = "INSERT OR REPLACE INTO mark VALUES (?1, ?2)",
+    [END_MARK] = "DELETE FROM mark WHERE folder = ?1 AND uid = ?2",
     [ADD_REMOVAL] = "INSERT OR REPLACE INTO removal VALUES (?1, ?2)",
     [END_REMOVAL] = "DELETE FROM removal WHERE folder = ?1 AND uid = ?2",
 };
@@ -89,10 +92,9 @@ static DatabaseState write_changes(Journal *journal, const GArray *changes)
 {
     DatabaseState state = database_run(journal->database, "BEGIN IMMEDIATE");
 
-    if (state == DATABASE_OK)
-        state = run(journal, ADD_REMOVAL, changes);
-    if (state == DATABASE_OK)
-        state = run(journal, END_REMOVAL, changes);
+    for (ChangeKind kind = 0; kind < SYNC && state == DATABASE_OK; kind++)
+        if (has_kind(changes, kind))
+            state = run(journal, kind, changes);
     if (state == DATABASE_OK && has_kind(changes, SYNC))
         state = database_run(journal->database, SYNC_SQL);
     if (state == DATABASE_OK)
@@ -176,7 +178,8 @@ void journal_close(Journal *journal)
     g_free(journal);
 }
 
-GArray *journal_removals(Journal *journal)
+/* The rows of a table, in order. */
+static GArray *load(Journal *journal, const char *select)
 {
     GArray *removals = g_array_new(FALSE, FALSE, sizeof(JournalRemoval));
     g_autofree char *why = NULL;
@@ -185,8 +188,7 @@ GArray *journal_removals(Journal *journal)
 
     if (!is_open(journal, &state, &why))
         return removals;
-    statement = database_prepare(journal->database,
-                                 "SELECT folder, uid FROM removal ORDER BY folder, uid");
+    statement = database_prepare(journal->database, select);
     while (statement && sqlite3_step(statement) == SQLITE_ROW) {
         JournalRemoval removal = {(uint32_t)sqlite3_column_int64(statement, 0),
                                   (uint32_t)sqlite3_column_int64(statement, 1)};
@@ -194,6 +196,16 @@ GArray *journal_removals(Journal *journal)
     }
     sqlite3_finalize(statement);
     return removals;
+}
+
+GArray *journal_removals(Journal *journal)
+{
+    return load(journal, "SELECT folder, uid FROM removal ORDER BY folder, uid");
+}
+
+GArray *journal_marks(Journal *journal)
+{
+    return load(journal, "SELECT folder, uid FROM mark ORDER BY folder, uid");
 }
 
 static void queue(Journal *journal, const Change *change)
@@ -212,6 +224,16 @@ void journal_add_removal(Journal *journal, JournalRemoval removal, JournalDone d
 void journal_end_removal(Journal *journal, JournalRemoval removal)
 {
     queue(journal, &(Change){END_REMOVAL, removal, NULL, NULL});
+}
+
+void journal_add_mark(Journal *journal, JournalRemoval mark)
+{
+    queue(journal, &(Change){ADD_MARK, mark, NULL, NULL});
+}
+
+void journal_end_mark(Journal *journal, JournalRemoval mark)
+{
+    queue(journal, &(Change){END_MARK, mark, NULL, NULL});
 }
 
 void journal_sync(Journal *journal, JournalDone done, gpointer data)

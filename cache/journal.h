@@ -44,3 +44,12 @@ void journal_sync(Journal *journal, JournalDone done, gpointer data);
 /* It is removed, or will not be. Where that can't be written, a later mount tries once more. Any
  * thread; nobody is told. */
 void journal_end_removal(Journal *journal, JournalRemoval removal);
+
+/*
+ * A message that was removed is marked \Deleted at the server, and is to be expunged at the end of
+ * a mount: of this one, or, if it is killed, of the next. To be told ahead of the removal's end.
+ * journal_marks is as journal_removals, the others as journal_end_removal.
+ */
+GArray *journal_marks(Journal *journal);
+void journal_add_mark(Journal *journal, JournalRemoval mark);
+void journal_end_mark(Journal *journal, JournalRemoval mark);

@@ -99,7 +99,7 @@ Removals *removals_new(Mount *mount, Journal *journal)
 
     removals->mount = mount;
     removals->journal = journal;
-    removals->remover = remover_new(mount);
+    removals->remover = remover_new(mount, journal);
     removals->hidden = hidden_new();
     removals->all = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     removals->failed = g_hash_table_new(NULL, NULL);

@@ -1,5 +1,6 @@
 #include "remover.h"
 
+#include "failure.h"
 #include "refresh.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ typedef struct {
  */
 struct Remover {
     Mount *mount;
+    Journal *journal;
     RemoverEvents events;
     gpointer data;
     bool moves; /* to the trash */
@@ -40,14 +42,54 @@ static void marked_free(gpointer data)
     g_free(marked);
 }
 
-Remover *remover_new(Mount *mount)
+static Marked *marked_of(Remover *remover, const CatalogFolder *folder)
+{
+    Marked *marked;
+
+    for (guint i = 0; i < remover->marked->len; i++) {
+        marked = remover->marked->pdata[i];
+        if (marked->id == folder->id && marked->uidvalidity == folder->state.uidvalidity)
+            return marked;
+    }
+    marked = g_new0(Marked, 1);
+    marked->id = folder->id;
+    marked->folder = g_strdup(folder->name);
+    marked->uidvalidity = folder->state.uidvalidity;
+    marked->uids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    g_ptr_array_add(remover->marked, marked);
+    return marked;
+}
+
+/* A mount that does not expunge leaves them to one that does. */
+static bool expunges(const Remover *remover)
+{
+    const Options *options = remover->mount->options;
+
+    return options->expunge != EXPUNGE_NEVER && !options->read_only;
+}
+
+static void take_up(Remover *remover)
+{
+    g_autoptr(GArray) marks = journal_marks(remover->journal);
+
+    for (guint i = 0; i < marks->len && expunges(remover); i++) {
+        const JournalRemoval *mark = &g_array_index(marks, JournalRemoval, i);
+        g_auto(CatalogFolder) folder = {0};
+        if (catalog_folder(remover->mount->catalog, mark->folder, &folder))
+            g_array_append_val(marked_of(remover, &folder)->uids, mark->uid);
+    }
+}
+
+Remover *remover_new(Mount *mount, Journal *journal)
 {
     Remover *remover = g_new0(Remover, 1);
 
     remover->mount = mount;
+    remover->journal = journal;
     remover->uids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     remover->told = g_hash_table_new(NULL, NULL);
     remover->marked = g_ptr_array_new_with_free_func(marked_free);
+    take_up(remover);
     return remover;
 }
 
@@ -100,29 +142,12 @@ static void tell(Remover *remover, uint32_t uid, RemoverOutcome outcome)
     remover->events.told(remover->data, uid, outcome);
 }
 
-static Marked *marked_of(Remover *remover, uint32_t id, const char *folder, uint32_t uidvalidity)
+static void keep_marked(Remover *remover, const CatalogFolder *folder, uint32_t uid)
 {
-    Marked *marked;
-
-    for (guint i = 0; i < remover->marked->len; i++) {
-        marked = remover->marked->pdata[i];
-        if (marked->id == id && marked->uidvalidity == uidvalidity)
-            return marked;
-    }
-    marked = g_new0(Marked, 1);
-    marked->id = id;
-    marked->folder = g_strdup(folder);
-    marked->uidvalidity = uidvalidity;
-    marked->uids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    g_ptr_array_add(remover->marked, marked);
-    return marked;
-}
-
-static void keep_marked(Remover *remover, uint32_t id, const char *folder, uint32_t uidvalidity,
-                        uint32_t uid)
-{
-    if (remover->mount->options->expunge != EXPUNGE_NEVER)
-        g_array_append_val(marked_of(remover, id, folder, uidvalidity)->uids, uid);
+    if (!expunges(remover))
+        return;
+    g_array_append_val(marked_of(remover, folder)->uids, uid);
+    journal_add_mark(remover->journal, (JournalRemoval){folder->id, uid});
 }
 
 static void note_gone(gpointer data, uint32_t uid)
@@ -134,13 +159,16 @@ static void note_marked(gpointer data, uint32_t uid)
 {
     Remover *remover = data;
 
-    keep_marked(remover, remover->id, remover->folder, remover->uidvalidity, uid);
+    const CatalogFolder folder = {
+        .id = remover->id, .name = remover->folder, .state.uidvalidity = remover->uidvalidity};
+
+    keep_marked(remover, &folder, uid);
     tell(remover, uid, REMOVER_MARKED);
 }
 
 void remover_note_marked(Remover *remover, const CatalogFolder *folder, uint32_t uid)
 {
-    keep_marked(remover, folder->id, folder->name, folder->state.uidvalidity, uid);
+    keep_marked(remover, folder, uid);
 }
 
 /* It is in the trash; that it is gone from here is told besides. */
@@ -247,10 +275,21 @@ static void ignore_removed(gpointer data, uint32_t uid)
     (void)data, (void)uid;
 }
 
+/* Nothing more is going to become of them. */
+static void end_marks(const Remover *remover, const Marked *marked)
+{
+    for (guint i = 0; i < marked->uids->len; i++)
+        journal_end_mark(remover->journal,
+                         (JournalRemoval){marked->id, g_array_index(marked->uids, uint32_t, i)});
+}
+
 static void expunge_done(gpointer data, const GError *error)
 {
     Remover *remover = data;
     const Marked *marked = remover->marked->pdata[0];
+
+    if (!failure_is_lost(error))
+        end_marks(remover, marked);
 
     if (error)
         g_warning("folder \"%s\": %u messages stay marked \\Deleted: %s%s", marked->folder,

@@ -23,7 +23,8 @@ typedef struct {
     MailDone done;
 } RemoverEvents;
 
-Remover *remover_new(Mount *mount);
+/* journal: borrowed. What an earlier mount has marked, and did not come to expunge, is taken up. */
+Remover *remover_new(Mount *mount, Journal *journal);
 void remover_free(Remover *remover);
 
 /* Removes messages of a folder that is in the catalog; one operation at a time. */

@@ -207,6 +207,25 @@ class ExpungeTest(RemoveCase):
         self.assertEqual(self.mailbox.flags("Later"), without(truth, *gone))
         self.assertEqual([line.split()[:2] for line in self.changes(mark)], [["UID", "EXPUNGE"]])
 
+    def test_killed(self):
+        """Then a later mount expunges it, but not one that does not expunge at all."""
+        mount, truth, gone = self.remove_two("Killed", "expunge=unmount")
+        mount.kill()
+        for option in "expunge=never", "ro":
+            mount.options.append(option)
+            mount.start()
+            self.check(mount, "Killed", truth, without(truth, *gone))
+            mount.stop()
+            mount.options.remove(option)
+            self.assertEqual(self.mailbox.flags("Killed"), truth)
+        mount.start()
+        mount.stop()
+        self.assertEqual(self.mailbox.flags("Killed"), without(truth, *gone))
+        mark = self.server.mark()
+        mount.start()
+        mount.stop()
+        self.assertEqual(self.changes(mark), [])
+
     def test_taken_back_by_another(self):
         """Whose mark another client has taken away is not expunged, and is shown again."""
         mount, truth, gone = self.remove_two("Back", "expunge=unmount")

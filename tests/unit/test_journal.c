@@ -36,15 +36,25 @@ static void await(Told *all, unsigned n)
     g_mutex_unlock(&all->lock);
 }
 
-static void assert_removals(Journal *journal, const char *expected)
+static void assert_entries(GArray *entries, const char *expected)
 {
-    g_autoptr(GArray) removals = journal_removals(journal);
     g_autoptr(GString) text = g_string_new(NULL);
-    for (guint i = 0; i < removals->len; i++) {
-        const JournalRemoval *each = &g_array_index(removals, JournalRemoval, i);
+    for (guint i = 0; i < entries->len; i++) {
+        const JournalRemoval *each = &g_array_index(entries, JournalRemoval, i);
         g_string_append_printf(text, "%u/%u ", each->folder, each->uid);
     }
+    g_array_unref(entries);
     assert_string_equal(text->str, expected);
+}
+
+static void assert_removals(Journal *journal, const char *expected)
+{
+    assert_entries(journal_removals(journal), expected);
+}
+
+static void assert_marks(Journal *journal, const char *expected)
+{
+    assert_entries(journal_marks(journal), expected);
 }
 
 static void test_kept(void **state)
@@ -66,6 +76,31 @@ static void test_kept(void **state)
     journal_close(journal);
     journal = journal_open(*state);
     assert_removals(journal, "5/9 7/4294967295 ");
+    journal_close(journal);
+    assert_int_equal(warnings, 0);
+}
+
+/* What is marked is to be removed no more. */
+static void test_marks(void **state)
+{
+    Told all = {.kept = 0};
+    Journal *journal = journal_open(*state);
+    journal_add_removal(journal, (JournalRemoval){7, 3}, told, &all);
+    journal_add_removal(journal, (JournalRemoval){7, 4}, told, &all);
+    await(&all, 2);
+    journal_add_mark(journal, (JournalRemoval){7, 3});
+    journal_end_removal(journal, (JournalRemoval){7, 3});
+    journal_add_mark(journal, (JournalRemoval){6, 9});
+    journal_close(journal);
+    journal = journal_open(*state);
+    assert_removals(journal, "7/4 ");
+    assert_marks(journal, "6/9 7/3 ");
+    journal_end_mark(journal, (JournalRemoval){7, 3});
+    journal_end_mark(journal, (JournalRemoval){7, 4});
+    journal_close(journal);
+    journal = journal_open(*state);
+    assert_removals(journal, "7/4 ");
+    assert_marks(journal, "6/9 ");
     journal_close(journal);
     assert_int_equal(warnings, 0);
 }
@@ -100,7 +135,11 @@ static void test_belongs_to_its_folder(void **state)
     Journal *journal = journal_open(*state);
     journal_add_removal(journal, (JournalRemoval){first, 1}, told, &all);
     journal_add_removal(journal, (JournalRemoval){second, 2}, told, &all);
+    journal_add_mark(journal, (JournalRemoval){first, 3});
+    journal_add_mark(journal, (JournalRemoval){second, 4});
     await(&all, 2);
+    journal_close(journal);
+    journal = journal_open(*state);
     assert_int_equal(catalog_reset_folder(catalog, first, 5), first);
     assert_int_not_equal(catalog_reset_folder(catalog, first, 6), first);
     journal_close(journal);
@@ -108,6 +147,8 @@ static void test_belongs_to_its_folder(void **state)
     journal = journal_open(*state);
     g_autofree char *expected = g_strdup_printf("%u/2 ", second);
     assert_removals(journal, expected);
+    g_autofree char *marks = g_strdup_printf("%u/4 ", second);
+    assert_marks(journal, marks);
     journal_close(journal);
 }
 
@@ -192,9 +233,13 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_IN_DIRECTORY(test_kept),         TEST_IN_DIRECTORY(test_killed),
-        TEST_IN_DIRECTORY(test_no_directory), TEST_IN_DIRECTORY(test_belongs_to_its_folder),
-        TEST_IN_DIRECTORY(test_full_disk),    TEST_IN_DIRECTORY(test_sync),
+        TEST_IN_DIRECTORY(test_kept),
+        TEST_IN_DIRECTORY(test_marks),
+        TEST_IN_DIRECTORY(test_killed),
+        TEST_IN_DIRECTORY(test_no_directory),
+        TEST_IN_DIRECTORY(test_belongs_to_its_folder),
+        TEST_IN_DIRECTORY(test_full_disk),
+        TEST_IN_DIRECTORY(test_sync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
