@@ -122,6 +122,7 @@ static void close_all(gpointer data)
     Mount *mount = wait->mount;
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "pullmail was unmounted");
 
+    moves_end(mount->moves);
     requests_fail(mount->requests, error);
     mail_store_close(mount->store, wait_done, wait);
 }
