@@ -70,6 +70,7 @@ void fetcher_free(Fetcher *fetcher)
 static void conclude(Flight *flight, const GError *error)
 {
     flight->asking = ASK_PLANNED;
+    flight->cut = false;
     g_clear_pointer(&flight->joined, g_bytes_unref);
     flight->resuming = true;
     request_resume_all(&flight->waiting, error);
@@ -314,6 +315,13 @@ static bool has_come(const Flight *flight)
     return flight->asking == ASK_WHOLE ? whole_has_come(flight) : flight->parts->len > 0;
 }
 
+/* The store asks again by itself where nothing had come of the answer. */
+static bool is_cut_off(const Flight *flight, const GError *error)
+{
+    return mail_errno(error) == ENOTCONN && flight->asking == ASK_PLANNED && has_come(flight) &&
+           flight->waiting.head && !flight->cut;
+}
+
 static void fetched(gpointer data, const GError *error)
 {
     Flight *flight = data;
@@ -323,6 +331,9 @@ static void fetched(gpointer data, const GError *error)
     if (error && mail_errno(error) == EFBIG && flight->asking != ASK_SIZING &&
         flight->asking != ASK_WHOLE) {
         ask_sizing(flight);
+    } else if (error && is_cut_off(flight, error)) {
+        flight->cut = true;
+        start(flight);
     } else if (error) {
         g_info("%s", error->message);
         fail(flight, error);

@@ -57,6 +57,7 @@ typedef struct {
     ReadAhead ahead;
     GList idle_link;
     bool idle;
+    bool cut;      /* the answer was cut off, and is asked for once more */
     bool resuming; /* those who wait are being resumed: what they need more comes afterwards */
 } Flight;
 

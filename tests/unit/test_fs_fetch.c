@@ -262,6 +262,7 @@ static void test_failure_for_many(void **state)
     scene_end(&scene);
 }
 
+/* Once, it is asked for again. */
 static void test_nothing_is_kept_of_what_was_cut_off(void **state)
 {
     Scene scene = scene_new();
@@ -270,10 +271,14 @@ static void test_nothing_is_kept_of_what_was_cut_off(void **state)
     uint64_t inbox = scene_mount(&scene, state);
     for (uint32_t uid = 1; uid <= 2; uid++) {
         uint64_t ino = fs_message(scene.fs, "INBOX", uid);
-        scene.server->cut = 1;
+        fake_forget(scene.server);
+        scene.server->cut = 2;
         assert_int_equal(fs_open(scene.fs, ino), ENOTCONN);
+        assert_int_equal(fake_started(scene.server, FAKE_FETCH), 2);
         assert_int_equal(content_held(scene.fs->mount.content, inode_of(inbox).folder, uid, 0), 0);
+        scene.server->cut = 1;
         assert_int_equal(fs_open(scene.fs, ino), 0);
+        assert_int_equal(scene.server->cut, 0);
         assert_true(fs_reads_all(scene.fs, ino, 65536, uid == 1 ? 1000 : 300 + 2 * MIB));
     }
     scene_end(&scene);
