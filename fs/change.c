@@ -43,6 +43,7 @@ void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
     } else {
         request = request_new(mount, req, reply_outcome);
         request->ino = inode_number(INODE_MESSAGE, folder, message.uid);
+        request->changes = true;
         request_post(request, unlink_submit);
     }
 }

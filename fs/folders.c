@@ -174,6 +174,7 @@ void folders_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
         return;
     }
     request = request_new(mount, req, mkdir_resume);
+    request->changes = true;
     request->ino = parent;
     request->name = g_strdup(name);
     request_post(request, mkdir_submit);
@@ -237,6 +238,7 @@ void folders_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
         fuse_reply_err(req, ENOTEMPTY);
     } else {
         request = request_new(mount, req, rmdir_emptied);
+        request->changes = true;
         request->ino = parent;
         request->name = g_strdup(name);
         request_post(request, rmdir_submit);
@@ -319,6 +321,7 @@ void folders_rename(fuse_req_t req, const TreeNode *node, fuse_ino_t new_parent,
         return;
     }
     request = request_new(mount, req, rename_settled);
+    request->changes = true;
     request->ino = new_parent;
     request->name = g_strdup(new_name);
     request->offset = node->id;

@@ -8,6 +8,7 @@
 #include "names.h"
 #include "refresh.h"
 #include "removal.h"
+#include "request.h"
 
 #include <string.h>
 
@@ -70,11 +71,17 @@ static void tell_changed(Mount *mount, uint32_t folder)
     notify_directory(mount->notifier, directory);
 }
 
-/* The name that the kernel moves, or does not, means another inode from now on. */
+/*
+ * The kernel moves the name itself, and what it means is followed (see moved.h); unless it was told
+ * that the request was interrupted. It is not told more than it needs, since for each name it takes
+ * the directory's lock, for which the next rename of a mv of many waits, or has it.
+ */
 static void tell_kernel(Mount *mount, const Move *move)
 {
     tell_changed(mount, move->folder);
     tell_changed(mount, move->target);
+    if (request_find(mount->requests, move->waiting))
+        return;
     notify_entry(mount->notifier, mount_folder_ino(mount, move->folder), move->old_name);
     notify_entry(mount->notifier, mount_folder_ino(mount, move->target), move->name);
 }

@@ -29,9 +29,10 @@ typedef struct {
  */
 struct Notifier {
     pthread_mutex_t lock;
-    pthread_cond_t posted, ended;
-    bool over;    /* the thread tells nothing any more; under lock */
-    GQueue notes; /* Note */
+    pthread_cond_t posted, ended, released;
+    bool over;     /* the thread tells nothing any more; under lock */
+    unsigned held; /* under lock */
+    GQueue notes;  /* Note */
     uint64_t stored;
     GThread *thread;
     struct fuse_session *session;
@@ -45,6 +46,7 @@ Notifier *notifier_new(void)
     pthread_mutex_init(&notifier->lock, NULL);
     pthread_cond_init(&notifier->posted, NULL);
     pthread_cond_init(&notifier->ended, NULL);
+    pthread_cond_init(&notifier->released, NULL);
     g_queue_init(&notifier->notes);
     return notifier;
 }
@@ -70,6 +72,16 @@ static void store(struct fuse_session *session, const Note *note)
     fuse_lowlevel_notify_store(session, note->ino, (off_t)note->offset, &buffer, 0);
 }
 
+/* True: the kernel may be told of names. False: of nothing any more. */
+static bool may_lock(Notifier *notifier)
+{
+    SCOPED_LOCK(&notifier->lock);
+
+    while (notifier->held && g_atomic_int_get(&notifier->running))
+        pthread_cond_wait(&notifier->released, &notifier->lock);
+    return g_atomic_int_get(&notifier->running);
+}
+
 /* Errors are of no interest: what the kernel does not know it needs not forget. */
 static void tell(Notifier *notifier, const Note *note)
 {
@@ -80,11 +92,10 @@ static void tell(Notifier *notifier, const Note *note)
         fuse_lowlevel_notify_inval_inode(session, note->ino, 0, 0);
         break;
     case NOTE_ENTRY:
-        fuse_lowlevel_notify_inval_entry(session, note->parent, note->name, strlen(note->name));
+        notify_entry_now(notifier, note->parent, note->name);
         break;
     case NOTE_DELETED:
-        fuse_lowlevel_notify_delete(session, note->parent, note->ino, note->name,
-                                    strlen(note->name));
+        notify_deleted_now(notifier, note->parent, note->ino, note->name);
         break;
     case NOTE_STORE:
         store(session, note);
@@ -161,6 +172,29 @@ void notifier_start(Notifier *notifier, struct fuse_session *session)
     g_atomic_int_set(&notifier->running, 1);
 }
 
+static void end_running(Notifier *notifier)
+{
+    SCOPED_LOCK(&notifier->lock);
+
+    g_atomic_int_set(&notifier->running, 0);
+    pthread_cond_signal(&notifier->released);
+}
+
+void notifier_hold(Notifier *notifier)
+{
+    SCOPED_LOCK(&notifier->lock);
+
+    notifier->held++;
+}
+
+void notifier_release(Notifier *notifier)
+{
+    SCOPED_LOCK(&notifier->lock);
+
+    if (--notifier->held == 0)
+        pthread_cond_signal(&notifier->released);
+}
+
 void notifier_quiet(Notifier *notifier)
 {
     gint64 until = g_get_real_time() + QUIET_MICROS;
@@ -168,7 +202,7 @@ void notifier_quiet(Notifier *notifier)
                                 .tv_nsec = until % G_USEC_PER_SEC * 1000};
     int late = 0;
 
-    g_atomic_int_set(&notifier->running, 0);
+    end_running(notifier);
     if (!notifier->thread)
         return;
     post(notifier, NOTE_STOP, 0, 0, "");
@@ -179,7 +213,7 @@ void notifier_quiet(Notifier *notifier)
 
 void notifier_stop(Notifier *notifier)
 {
-    g_atomic_int_set(&notifier->running, 0);
+    end_running(notifier);
     if (!notifier->thread)
         return;
     post(notifier, NOTE_STOP, 0, 0, "");
@@ -194,6 +228,7 @@ void notifier_free(Notifier *notifier)
     for (GList *link; (link = g_queue_pop_head_link(&notifier->notes));)
         note_free(link->data);
     pthread_cond_destroy(&notifier->posted);
+    pthread_cond_destroy(&notifier->released);
     pthread_cond_destroy(&notifier->ended);
     pthread_mutex_destroy(&notifier->lock);
     g_free(notifier);
@@ -279,7 +314,7 @@ void notify_task(Notifier *notifier, NotifyTask task, gpointer data, GDestroyNot
 
 bool notify_entry_now(Notifier *notifier, uint64_t parent, const char *name)
 {
-    if (!g_atomic_int_get(&notifier->running))
+    if (!may_lock(notifier))
         return false;
     fuse_lowlevel_notify_inval_entry(notifier->session, parent, name, strlen(name));
     return true;
@@ -287,7 +322,7 @@ bool notify_entry_now(Notifier *notifier, uint64_t parent, const char *name)
 
 bool notify_deleted_now(Notifier *notifier, uint64_t parent, uint64_t child, const char *name)
 {
-    if (!g_atomic_int_get(&notifier->running))
+    if (!may_lock(notifier))
         return false;
     fuse_lowlevel_notify_delete(notifier->session, parent, child, name, strlen(name));
     return true;

@@ -23,6 +23,14 @@ void notifier_start(Notifier *notifier, struct fuse_session *session);
  * wait for somebody who waits for us, until the unmounting frees all. To be called before that.
  */
 void notifier_quiet(Notifier *notifier);
+/*
+ * In between, names are not told (what is posted is told later): a request is under way for whose
+ * answer the kernel holds directories locked. The thread would wait for that within the kernel,
+ * where not even SIGKILL ends it; and the requests of a process that is not quite dead are never
+ * given up. Any thread; as often as it likes, in pairs.
+ */
+void notifier_hold(Notifier *notifier);
+void notifier_release(Notifier *notifier);
 /* Ends the thread; what is posted afterwards is dropped. */
 void notifier_stop(Notifier *notifier);
 void notifier_free(Notifier *notifier);

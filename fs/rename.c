@@ -208,6 +208,7 @@ static void rename_message(fuse_req_t req, uint32_t from, const CatalogMessage *
         return;
     }
     request = request_new(mount, req, to == from ? reply_outcome : move_ready);
+    request->changes = true;
     request->ino = inode_number(INODE_MESSAGE, from, message->uid);
     request->name = g_strdup(name);
     request->offset = to;

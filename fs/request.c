@@ -45,6 +45,8 @@ static void forget(Request *request)
     if (request->queue)
         g_queue_unlink(request->queue, &request->link);
     g_hash_table_remove(request->mount->requests->pending, &request->id);
+    if (request->changes)
+        notifier_release(request->mount->notifier);
     g_free(request->name);
     g_free(request);
 }
@@ -104,6 +106,8 @@ void request_post(Request *request, void (*submit)(Request *request))
 
     submission->request = request;
     submission->submit = submit;
+    if (request->changes)
+        notifier_hold(mount->notifier);
     fuse_req_interrupt_func(request->req, on_interrupt, GUINT_TO_POINTER((guint)request->id));
     engine_post(mount->engine, submit_now, submission);
 }

@@ -27,6 +27,7 @@ struct Request {
     bool plus;                  /* of a readdirplus */
     struct fuse_file_info file; /* of an open */
     unsigned rounds;            /* how many fetches were made for its sake */
+    bool changes;               /* the kernel locks directories until it is answered */
 
     uint64_t id;   /* for interruptions */
     GQueue *queue; /* where it waits, or NULL */

@@ -90,6 +90,41 @@ static void test_in_order(void **state)
     end(fs);
 }
 
+static guint count_notes(Fs *fs)
+{
+    pthread_mutex_lock(&fs->lock);
+    guint n = fs->notes->len;
+    pthread_mutex_unlock(&fs->lock);
+    return n;
+}
+
+/* What takes a directory's lock waits until nobody has one for long; all else does not. */
+static void test_held(void **state)
+{
+    Fs *fs = begin(state);
+    Notifier *notifier = notifier_new();
+    notifier_start(notifier, fs->session);
+    notifier_hold(notifier);
+    notifier_hold(notifier);
+    notify_inode(notifier, 5);
+    notify_entry(notifier, 1, "INBOX");
+    await_notes(fs, 1);
+    notifier_release(notifier);
+    g_usleep(20000);
+    assert_int_equal(count_notes(fs), 1);
+    notifier_release(notifier);
+    await_notes(fs, 2);
+    notifier_hold(notifier);
+    notify_deleted(notifier, 1, 2, "a");
+    g_usleep(20000);
+    notifier_stop(notifier);
+    notifier_release(notifier);
+    notifier_free(notifier);
+    g_autofree char *text = told(fs);
+    assert_string_equal(text, "inode 5 0; entry 1 INBOX; ");
+    end(fs);
+}
+
 /* The attributes are forgotten when the call returns, and nothing follows. */
 static void test_size_is_told_at_once(void **state)
 {
@@ -304,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_IN_DIRECTORY(test_in_order),
+        TEST_IN_DIRECTORY(test_held),
         TEST_IN_DIRECTORY(test_size_is_told_at_once),
         TEST_IN_DIRECTORY(test_nothing_ahead_of_the_start),
         TEST_IN_DIRECTORY(test_nothing_behind_the_end),
