@@ -224,6 +224,7 @@ static bool serve(struct fuse_session *session)
 /* The last thing that libfuse had to say: why it can't mount. */
 static char fuse_complaint[256];
 
+G_GNUC_PRINTF(2, 0)
 static void log_fuse(enum fuse_log_level level, const char *format, va_list args)
 {
     char line[sizeof fuse_complaint];
