@@ -85,7 +85,7 @@ class MoveTest(MoveCase):
             os.rename(paths[uid], mount / "Gone/x")
             self.mailbox.expunge("Gone", uid)
             wait_for(lambda: os.listdir(mount / "Gone") == [paths[uid + 1].name], "the end of the message")
-            self.assertEqual(attempt(os.stat, mount / "Gone/x"), errno.ENOENT)
+            wait_for(lambda: attempt(os.stat, mount / "Gone/x") == errno.ENOENT, "the end of its name")
             os.rename(paths[uid + 1], mount / "Gone/x")
             self.assertEqual((mount / "Gone/x").read_bytes(), letter(1))
 

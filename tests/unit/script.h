@@ -102,10 +102,21 @@ static inline void script_refuse(Script *script)
     script->listener = -1;
 }
 
+/* Of a connection that the client has closed nothing is to be remembered (TIME_WAIT): there are so
+ * many that a machine where some of these tests run at once would be short of ports. */
+static inline void peer_forget(ScriptPeer *peer)
+{
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
 static inline void peer_close(ScriptPeer *peer)
 {
     if (peer->fd < 0)
         return;
+    if (peer->gone)
+        peer_forget(peer);
     g_source_remove_unix_fd(peer->source, peer->tag);
     SSL_free(peer->ssl);
     peer->ssl = NULL;
@@ -426,6 +437,7 @@ static inline void peer_free(gpointer data)
 {
     ScriptPeer *peer = data;
 
+    peer->gone = true;
     peer_close(peer);
     g_source_destroy(peer->source);
     g_source_unref(peer->source);
