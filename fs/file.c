@@ -1,7 +1,7 @@
 #include "control.h"
 #include "fetch.h"
 #include "inode.h"
-#include "moved.h"
+#include "inode_map.h"
 #include "ops.h"
 #include "prefetch.h"
 #include "push.h"
@@ -66,7 +66,7 @@ static bool size_is_good(const CatalogMessage *message)
 /* The message was moved meanwhile: what was found out of it where it was does not count. */
 static bool has_moved(Request *request)
 {
-    fuse_ino_t ino = moved_follow(request->mount->moved, request->ino);
+    fuse_ino_t ino = inode_map_follow(request->mount->moved, request->ino);
     bool moved = ino != request->ino;
 
     request->ino = ino;

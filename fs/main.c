@@ -8,8 +8,8 @@
 #include "dircache.h"
 #include "fetch.h"
 #include "flush.h"
+#include "inode_map.h"
 #include "log.h"
-#include "moved.h"
 #include "moves.h"
 #include "ops.h"
 #include "prefetch.h"
@@ -163,7 +163,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
-    mount->moved = moved_new();
+    mount->moved = inode_map_new();
     mount->removals = removals_new(mount, mount->journal);
     mount->moves = moves_new(mount);
     mount->fetcher = fetcher_new(mount);
@@ -191,7 +191,7 @@ static void mount_end(Mount *mount)
     pusher_free(mount->pusher);
     moves_free(mount->moves);
     removals_free(mount->removals);
-    moved_free(mount->moved);
+    inode_map_free(mount->moved);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

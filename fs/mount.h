@@ -22,7 +22,7 @@ typedef struct Control Control;
 typedef struct DirCache DirCache;
 typedef struct Fetcher Fetcher;
 typedef struct Flusher Flusher;
-typedef struct Moved Moved;
+typedef struct InodeMap InodeMap;
 typedef struct Moves Moves;
 typedef struct Prefetcher Prefetcher;
 typedef struct Pusher Pusher;
@@ -45,7 +45,7 @@ typedef struct Mount {
     Requests *requests;
     Refresher *refresher;
     Removals *removals;
-    Moved *moved;
+    InodeMap *moved;
     Moves *moves;
     Fetcher *fetcher;
     Prefetcher *prefetcher;

@@ -4,7 +4,8 @@
 #include "filename.h"
 #include "flush.h"
 #include "inode.h"
-#include "moved.h"
+#include "inode_map.h"
+#include "leave.h"
 #include "names.h"
 #include "refresh.h"
 #include "removal.h"
@@ -52,15 +53,10 @@ static void put_message(Mount *mount, const Move *move)
 
 static void leave_folder(Mount *mount, const Move *move)
 {
-    const MailUidRange range = {move->uid, move->uid};
-
-    if (move->marked && !move->gone) {
+    if (move->marked && !move->gone)
         removals_note_marked(mount->removals, move->folder, move->uid);
-    } else {
-        refresh_note_gone(mount->refresher, move->folder, move->uid);
-        g_array_unref(catalog_remove_ranges(mount->catalog, move->folder, &range, 1));
-    }
-    filename_freed(mount, move->folder, move->old_name);
+    else
+        leave_gone(mount, move->folder, move->uid);
 }
 
 static void tell_changed(Mount *mount, uint32_t folder)
@@ -72,9 +68,9 @@ static void tell_changed(Mount *mount, uint32_t folder)
 }
 
 /*
- * The kernel moves the name itself, and what it means is followed (see moved.h); unless it was told
- * that the request was interrupted. It is not told more than it needs, since for each name it takes
- * the directory's lock, for which the next rename of a mv of many waits, or has it.
+ * The kernel moves the name itself, and what it means is followed (see inode_map.h); unless it was
+ * told that the request was interrupted. It is not told more than it needs, since for each name it
+ * takes the directory's lock, for which the next rename of a mv of many waits, or has it.
  */
 static void tell_kernel(Mount *mount, const Move *move)
 {
@@ -102,8 +98,8 @@ void move_settle(Mount *mount, const Move *move)
     forget_usual_name(mount, move);
     give_name(mount, move);
     content_move(mount->content, move->folder, move->uid, move->target, move->copy);
-    moved_put(mount->moved, inode_number(INODE_MESSAGE, move->folder, move->uid),
-              inode_number(INODE_MESSAGE, move->target, move->copy));
+    inode_map_put(mount->moved, inode_number(INODE_MESSAGE, move->folder, move->uid),
+                  inode_number(INODE_MESSAGE, move->target, move->copy));
     put_message(mount, move);
     leave_folder(mount, move);
     tell_kernel(mount, move);
@@ -112,7 +108,7 @@ void move_settle(Mount *mount, const Move *move)
 
 void move_settle_unknown(Mount *mount, const Move *move)
 {
-    moved_put(mount->moved, inode_number(INODE_MESSAGE, move->folder, move->uid), 0);
+    inode_map_put(mount->moved, inode_number(INODE_MESSAGE, move->folder, move->uid), 0);
     content_drop(mount->content, move->folder, move->uid);
     leave_folder(mount, move);
     tell_kernel(mount, move);

@@ -3,12 +3,12 @@
  * that are to go the same way at the same time, by one operation.
  *
  * A message that was moved keeps what is cached of it, and the name that it was moved to; open
- * files stay good (moved.h). Where the server does not say which UID it has now, it is looked for
- * in the target, among what is new there, by its size; and where that leaves a doubt, it is shown
- * there under its usual name, and fetched again. Where a connection was lost on the way, one looks
- * where it is: a server that ended in the midst of it may have it in both folders, and then the old
- * one is removed, if the other one's header is the same. Who is interrupted does not stop the
- * move.
+ * files stay good (see inode_map.h). Where the server does not say which UID it has now, it is
+ * looked for in the target, among what is new there, by its size; and where that leaves a doubt, it
+ * is shown there under its usual name, and fetched again. Where a connection was lost on the way,
+ * one looks where it is: a server that ended in the midst of it may have it in both folders, and
+ * then the old one is removed, if the other one's header is the same. Who is interrupted does not
+ * stop the move.
  */
 #pragma once
 

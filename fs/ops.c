@@ -1,7 +1,7 @@
 #include "ops.h"
 
 #include "control.h"
-#include "moved.h"
+#include "inode_map.h"
 #include "trust.h"
 
 enum {
@@ -36,13 +36,13 @@ static void init(void *userdata, struct fuse_conn_info *conn)
         operation arguments;                         \
     }
 
-/* The same, of a message, which may have been moved since the kernel knew it (moved.h). */
+/* The same, of a message, which may have been moved since the kernel knew it (see inode_map.h). */
 #define FOLLOWED(operation, parameters, arguments)   \
     static void counted_##operation parameters       \
     {                                                \
         const Mount *mount = fuse_req_userdata(req); \
         control_count(mount->control);               \
-        ino = moved_follow(mount->moved, ino);       \
+        ino = inode_map_follow(mount->moved, ino);   \
         operation arguments;                         \
     }
 

@@ -3,10 +3,9 @@
 #include "../cache/journal.h"
 #include "dircache.h"
 #include "failure.h"
-#include "filename.h"
-#include "hidden.h"
 #include "inode.h"
-#include "moved.h"
+#include "inode_map.h"
+#include "leave.h"
 #include "refresh.h"
 #include "remover.h"
 
@@ -48,7 +47,7 @@ typedef struct {
 struct Removals {
     Mount *mount;
     Journal *journal;
-    Hidden *hidden;
+    InodeMap *hidden;
     GHashTable *all; /* ino -> Removal */
     Remover *remover;
     bool under_way;
@@ -89,7 +88,7 @@ static Removal *find(Removals *removals, uint64_t ino)
 static void hide(Removals *removals, Removal *removal)
 {
     removal->queued = true;
-    hidden_add(removals->hidden, removal->ino);
+    inode_map_put(removals->hidden, removal->ino, 0);
 }
 
 Removals *removals_new(Mount *mount, Journal *journal)
@@ -100,7 +99,7 @@ Removals *removals_new(Mount *mount, Journal *journal)
     removals->mount = mount;
     removals->journal = journal;
     removals->remover = remover_new(mount, journal);
-    removals->hidden = hidden_new();
+    removals->hidden = inode_map_new();
     removals->all = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     removals->failed = g_hash_table_new(NULL, NULL);
     g_queue_init(&removals->syncing);
@@ -127,7 +126,7 @@ void removals_free(Removals *removals)
     g_clear_error(&removals->failure);
     g_clear_error(&removals->refusal);
     g_hash_table_unref(removals->all);
-    hidden_free(removals->hidden);
+    inode_map_free(removals->hidden);
     g_free(removals);
 }
 
@@ -135,8 +134,8 @@ bool removals_hide(Removals *removals, uint32_t folder, const CatalogMessage *me
 {
     uint64_t ino = inode_number(INODE_MESSAGE, folder, message->uid);
 
-    return message->deleted || hidden_has(removals->hidden, ino) ||
-           moved_has(removals->mount->moved, ino);
+    return message->deleted || inode_map_has(removals->hidden, ino) ||
+           inode_map_has(removals->mount->moved, ino);
 }
 
 static guint count_queued(const Removals *removals)
@@ -165,49 +164,27 @@ static void remove_removal(Removals *removals, Removal *removal)
     g_hash_table_remove(removals->all, &removal->ino);
 }
 
-static void mark_deleted(const Mount *mount, uint32_t folder, uint32_t uid)
-{
-    g_autofree char *before = NULL, *after = NULL;
-    CatalogMessage message;
-
-    if (!catalog_message(mount->catalog, folder, uid, &message))
-        return;
-    before = catalog_flags(mount->catalog, message.flag_set);
-    after = g_strconcat(before, " \\Deleted", NULL);
-    catalog_put_messages(mount->catalog, folder,
-                         &(MailMessage){.uid = uid, .has = MAIL_HAS_FLAGS, .flags = after}, 1);
-}
-
 void removals_note_marked(Removals *removals, uint32_t folder, uint32_t uid)
 {
     g_auto(CatalogFolder) about = {0};
 
-    mark_deleted(removals->mount, folder, uid);
+    leave_marked(removals->mount, folder, uid);
     if (catalog_folder(removals->mount->catalog, folder, &about))
         remover_note_marked(removals->remover, &about, uid);
-}
-
-static void forget(Removals *removals, const Removal *removal)
-{
-    Mount *mount = removals->mount;
-    const MailUidRange range = {removal->uid, removal->uid};
-    g_autofree char *given = catalog_given_name(mount->catalog, removal->folder, removal->uid);
-
-    refresh_note_gone(mount->refresher, removal->folder, removal->uid);
-    g_array_unref(catalog_remove_ranges(mount->catalog, removal->folder, &range, 1));
-    content_drop(mount->content, removal->folder, removal->uid);
-    if (given)
-        filename_freed(mount, removal->folder, given);
 }
 
 /* The catalog forgets it ahead of its being shown, so that nobody sees it in between. */
 static void confirm(Removals *removals, Removal *removal)
 {
-    if (removal->marked)
-        mark_deleted(removals->mount, removal->folder, removal->uid);
-    else
-        forget(removals, removal);
-    hidden_remove(removals->hidden, removal->ino);
+    Mount *mount = removals->mount;
+
+    if (removal->marked) {
+        leave_marked(mount, removal->folder, removal->uid);
+    } else {
+        leave_gone(mount, removal->folder, removal->uid);
+        content_drop(mount->content, removal->folder, removal->uid);
+    }
+    inode_map_remove(removals->hidden, removal->ino);
     request_resume_all(&removal->waiting, NULL);
     remove_removal(removals, removal);
 }
@@ -218,7 +195,7 @@ static void give_back(Removals *removals, Removal *removal, const GError *error)
     Mount *mount = removals->mount;
     uint64_t parent = mount_folder_ino(mount, removal->folder);
 
-    hidden_remove(removals->hidden, removal->ino);
+    inode_map_remove(removals->hidden, removal->ino);
     dircache_changed(mount->directories, parent);
     notify_directory(mount->notifier, parent);
     request_resume_all(&removal->waiting, error);

@@ -185,7 +185,7 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
-    mount->moved = moved_new();
+    mount->moved = inode_map_new();
     mount->removals = removals_new(mount, mount->journal);
     mount->moves = moves_new(mount);
     mount->fetcher = fetcher_new(mount);
@@ -251,7 +251,7 @@ static void fs_unmount(Fs *fs)
     pusher_free(mount->pusher);
     moves_free(mount->moves);
     removals_free(mount->removals);
-    moved_free(mount->moved);
+    inode_map_free(mount->moved);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

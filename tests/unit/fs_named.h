@@ -49,3 +49,16 @@ static G_GNUC_UNUSED void assert_names(Fs *fs, uint64_t ino, const char *expecte
     g_autofree char *names = fs_names(fs, ino);
     assert_string_equal(names, expected);
 }
+
+static G_GNUC_UNUSED void assert_found(Fs *fs, uint64_t directory, const char *name, uint32_t uid)
+{
+    struct fuse_entry_out entry;
+    assert_int_equal(fs_lookup(fs, directory, name, &entry), 0);
+    assert_int_equal(inode_of(entry.nodeid).uid, uid);
+}
+
+static G_GNUC_UNUSED void assert_missing(Fs *fs, uint64_t directory, const char *name)
+{
+    struct fuse_entry_out entry;
+    assert_int_equal(fs_lookup(fs, directory, name, &entry), ENOENT);
+}

@@ -37,9 +37,3 @@ static G_GNUC_UNUSED void assert_file(Fs *fs, uint64_t directory, const char *na
     assert_int_equal(fs_lookup(fs, directory, name, &entry), 0);
     assert_int_equal(entry.nodeid, ino);
 }
-
-static G_GNUC_UNUSED void assert_no_file(Fs *fs, uint64_t directory, const char *name)
-{
-    struct fuse_entry_out entry;
-    assert_int_equal(fs_lookup(fs, directory, name, &entry), ENOENT);
-}

@@ -12,7 +12,7 @@
 #include "../../fs/fetch.h"
 #include "../../fs/flush.h"
 #include "../../fs/inode.h"
-#include "../../fs/moved.h"
+#include "../../fs/inode_map.h"
 #include "../../fs/moves.h"
 #include "../../fs/names.h"
 #include "../../fs/ops.h"

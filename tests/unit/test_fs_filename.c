@@ -8,19 +8,6 @@ static void add_named(Scene *scene, uint32_t uid, const char *name, unsigned whi
     message->which = which;
 }
 
-static void assert_found(Fs *fs, uint64_t inbox, const char *name, uint32_t uid)
-{
-    struct fuse_entry_out entry;
-    assert_int_equal(fs_lookup(fs, inbox, name, &entry), 0);
-    assert_int_equal(inode_of(entry.nodeid).uid, uid);
-}
-
-static void assert_missing(Fs *fs, uint64_t inbox, const char *name)
-{
-    struct fuse_entry_out entry;
-    assert_int_equal(fs_lookup(fs, inbox, name, &entry), ENOENT);
-}
-
 static void test_names(void **state)
 {
     Scene scene = named_scene();

@@ -1,6 +1,6 @@
 /* Folders made, removed and renamed: what is asked, what is answered, and what is known of them
  * then. */
-#include "fs_named.h"
+#include "fs_rename.h"
 
 #define CAN (MAIL_STORE_CHANGES | MAIL_STORE_REMOVE | MAIL_STORE_MAKES)
 
@@ -26,16 +26,6 @@ static uint64_t send_mkdir(Fs *fs, uint64_t parent, const char *name)
 static uint64_t send_rmdir(Fs *fs, uint64_t parent, const char *name)
 {
     return fs_send(fs, FUSE_RMDIR, parent, NULL, 0, name, strlen(name) + 1);
-}
-
-static uint64_t send_rename(Fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
-                            const char *new_name, unsigned flags)
-{
-    struct fuse_rename2_in in = {.newdir = new_parent, .flags = flags};
-    g_autofree char *both = g_strdup_printf("%s%c%s", name, 1, new_name);
-    size_t length = strlen(both) + 1;
-    both[strlen(name)] = '\0';
-    return fs_send(fs, FUSE_RENAME2, parent, &in, sizeof in, both, length);
 }
 
 static bool server_has(FakeServer *server, const char *name)
@@ -133,7 +123,7 @@ static void test_refusals(void **state)
         assert_int_equal(fs_error(scene.fs, send_rmdir(scene.fs, FUSE_ROOT_ID, "c")), codes[i]);
         fake_fail(scene.server, FAKE_RENAME, codes[i], 1);
         assert_int_equal(
-            fs_error(scene.fs, send_rename(scene.fs, FUSE_ROOT_ID, "c", FUSE_ROOT_ID, "e", 0)),
+            fs_error(scene.fs, rename_send(scene.fs, FUSE_ROOT_ID, "c", FUSE_ROOT_ID, "e", 0)),
             codes[i]);
     }
     g_autofree char *names = fs_names(scene.fs, FUSE_ROOT_ID);
@@ -167,16 +157,16 @@ static void test_what_cannot_be(void **state)
     assert_int_equal(fs_error(fs, send_rmdir(fs, root, "a")), ENOTEMPTY);
     assert_int_equal(fs_error(fs, send_rmdir(fs, root, "none")), ENOENT);
     assert_int_equal(fs_error(fs, send_rmdir(fs, root, ".pullmail")), EPERM);
-    assert_int_equal(fs_error(fs, send_rename(fs, root, "a", b, "a", 0)), EINVAL);
-    assert_int_equal(fs_error(fs, send_rename(fs, root, "a", a, "x", 0)), EINVAL);
-    assert_int_equal(fs_error(fs, send_rename(fs, root, "a", root, "c", 0)), EEXIST);
-    assert_int_equal(fs_error(fs, send_rename(fs, root, "a", root, "c", RENAME_NOREPLACE)), EEXIST);
-    assert_int_equal(fs_error(fs, send_rename(fs, root, "a", inbox, message, 0)), EEXIST);
-    assert_int_equal(fs_error(fs, send_rename(fs, root, "a", root, "c", RENAME_EXCHANGE)), EINVAL);
-    assert_int_equal(fs_error(fs, send_rename(fs, root, "none", root, "d", 0)), ENOENT);
-    assert_int_equal(fs_error(fs, send_rename(fs, root, ".pullmail", root, "d", 0)), EPERM);
-    assert_int_equal(fs_error(fs, send_rename(fs, root, "a", control, "d", 0)), EPERM);
-    assert_int_equal(fs_error(fs, send_rename(fs, root, "a", root, "%41", 0)), EINVAL);
+    assert_int_equal(fs_error(fs, rename_send(fs, root, "a", b, "a", 0)), EINVAL);
+    assert_int_equal(fs_error(fs, rename_send(fs, root, "a", a, "x", 0)), EINVAL);
+    assert_int_equal(fs_error(fs, rename_send(fs, root, "a", root, "c", 0)), EEXIST);
+    assert_int_equal(fs_error(fs, rename_send(fs, root, "a", root, "c", RENAME_NOREPLACE)), EEXIST);
+    assert_int_equal(fs_error(fs, rename_send(fs, root, "a", inbox, message, 0)), EEXIST);
+    assert_int_equal(fs_error(fs, rename_send(fs, root, "a", root, "c", RENAME_EXCHANGE)), EINVAL);
+    assert_int_equal(fs_error(fs, rename_send(fs, root, "none", root, "d", 0)), ENOENT);
+    assert_int_equal(fs_error(fs, rename_send(fs, root, ".pullmail", root, "d", 0)), EPERM);
+    assert_int_equal(fs_error(fs, rename_send(fs, root, "a", control, "d", 0)), EPERM);
+    assert_int_equal(fs_error(fs, rename_send(fs, root, "a", root, "%41", 0)), EINVAL);
     assert_int_equal(fake_started(scene.server, FAKE_CREATE), 0);
     assert_int_equal(fake_started(scene.server, FAKE_DELETE), 0);
     assert_int_equal(fake_started(scene.server, FAKE_RENAME), 0);
@@ -213,7 +203,7 @@ static void test_rename_keeps_what_is_known(void **state)
     uint64_t ino = fs_message(scene.fs, "a", 1);
     assert_true(fs_reads(scene.fs, ino, 0, 100, 20));
     unsigned fetched = fake_started(scene.server, FAKE_FETCH);
-    assert_int_equal(fs_error(scene.fs, send_rename(scene.fs, FUSE_ROOT_ID, "a", c, "d", 0)), 0);
+    assert_int_equal(fs_error(scene.fs, rename_send(scene.fs, FUSE_ROOT_ID, "a", c, "d", 0)), 0);
     assert_int_equal(fs_folder(scene.fs, c, "d"), a);
     assert_int_equal(fs_folder(scene.fs, a, "b"), b);
     assert_int_equal(fs_message(scene.fs, "c/d", 1), ino);
@@ -232,7 +222,7 @@ static void test_rename_while_listed(void **state)
     refresh_stale(scene.fs->mount.refresher, 0);
     uint64_t looking = fs_send_lookup(scene.fs, FUSE_ROOT_ID, "nothing");
     fake_await(scene.server, FAKE_LIST, 1);
-    uint64_t renaming = send_rename(scene.fs, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "d", 0);
+    uint64_t renaming = rename_send(scene.fs, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "d", 0);
     while (!server_has(scene.server, "d/b"))
         fs_settle(scene.fs);
     fs_settle(scene.fs);
@@ -251,7 +241,7 @@ static void test_listed_before_the_answer(void **state)
     Scene scene = folders_mounted(state);
     uint64_t a = fs_folder(scene.fs, FUSE_ROOT_ID, "a");
     fake_stall(scene.server, FAKE_RENAME, true);
-    uint64_t renaming = send_rename(scene.fs, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "d", 0);
+    uint64_t renaming = rename_send(scene.fs, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "d", 0);
     fake_await(scene.server, FAKE_RENAME, 1);
     fake_lock(scene.server);
     g_autoptr(GError) error = fake_rename_folder(scene.server, "a", "e");
@@ -277,7 +267,7 @@ static void test_rename_interrupted(void **state)
     Scene scene = folders_mounted(state);
     uint64_t a = fs_folder(scene.fs, FUSE_ROOT_ID, "a");
     fake_stall(scene.server, FAKE_RENAME, true);
-    uint64_t renaming = send_rename(scene.fs, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "d", 0);
+    uint64_t renaming = rename_send(scene.fs, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "d", 0);
     fake_await(scene.server, FAKE_RENAME, 1);
     fs_interrupt(scene.fs, renaming);
     assert_int_equal(fs_error(scene.fs, renaming), EINTR);
@@ -300,7 +290,7 @@ static void test_read_while_renamed(void **state)
     uint64_t reading = fs_send_read(scene.fs, FUSE_READ, ino, 0, 0, 100);
     fake_await(scene.server, FAKE_FETCH, 1);
     assert_int_equal(
-        fs_error(scene.fs, send_rename(scene.fs, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "d", 0)), 0);
+        fs_error(scene.fs, rename_send(scene.fs, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "d", 0)), 0);
     fake_stall(scene.server, FAKE_FETCH, false);
     size_t size;
     assert_int_equal(fs_error(scene.fs, reading), 0);
@@ -319,7 +309,7 @@ static void test_rename_after_removals(void **state)
     assert_int_equal(fs_list_first(scene.fs, a), 0);
     assert_int_equal(named_unlink(scene.fs, a, message), 0);
     assert_int_equal(
-        fs_error(scene.fs, send_rename(scene.fs, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "d", 0)), 0);
+        fs_error(scene.fs, rename_send(scene.fs, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "d", 0)), 0);
     assert_removals(scene.server, "1;");
     scene_end(&scene);
 }
@@ -346,7 +336,7 @@ static void test_rename_of_marked(void **state)
     assert_int_equal(named_unlink(scene.fs, a, message), 0);
     assert_int_equal(named_fsyncdir(scene.fs, a), 0);
     assert_int_equal(
-        fs_error(scene.fs, send_rename(scene.fs, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "d", 0)), 0);
+        fs_error(scene.fs, rename_send(scene.fs, FUSE_ROOT_ID, "a", FUSE_ROOT_ID, "d", 0)), 0);
     fs_call_async(scene.fs, finish_now);
     assert_removals(scene.server, "m1;x1;");
     assert_int_equal(folder->messages->len, 0);

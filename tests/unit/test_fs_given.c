@@ -1,6 +1,6 @@
 /* Files that have the names that users gave to messages: each has one name, each name one file. */
 #include "../../fs/filename.h"
-#include "fs_harness.h"
+#include "fs_named.h"
 
 typedef struct {
     uint32_t folder, uid;
@@ -39,19 +39,6 @@ static const char *other(uint32_t uid, unsigned n)
     static char name[NAMES_MESSAGE_MAX];
     names_message_other(fake_date(uid), uid, n, name);
     return name;
-}
-
-static void assert_found(Fs *fs, uint64_t inbox, const char *name, uint32_t uid)
-{
-    struct fuse_entry_out entry;
-    assert_int_equal(fs_lookup(fs, inbox, name, &entry), 0);
-    assert_int_equal(inode_of(entry.nodeid).uid, uid);
-}
-
-static void assert_missing(Fs *fs, uint64_t inbox, const char *name)
-{
-    struct fuse_entry_out entry;
-    assert_int_equal(fs_lookup(fs, inbox, name, &entry), ENOENT);
 }
 
 /* Takes text. */

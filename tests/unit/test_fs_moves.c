@@ -67,7 +67,7 @@ static void test_move(void **state)
     assert_int_equal(entry.nodeid, new);
     assert_int_equal(entry.attr.size, 22);
     assert_int_equal(entry.attr.mtime, fake_date(2));
-    assert_no_file(fs, place.inbox, rename_usual(2));
+    assert_missing(fs, place.inbox, rename_usual(2));
     assert_bytes(fs, new, 2, 22);
     assert_bytes(fs, old, 2, 22);
     assert_int_equal(fake_started(place.scene.server, FAKE_FETCH), fetched);
@@ -104,7 +104,7 @@ static void test_on_and_back(void **state)
     assert_int_equal(rename_one(fs, place.target, "letter", place.target, "note"), 0);
     assert_int_equal(rename_one(fs, place.target, "note", place.inbox, "back"), 0);
     assert_file(fs, place.inbox, "back", fs_message(fs, "INBOX", 4));
-    assert_no_file(fs, place.target, "note");
+    assert_missing(fs, place.target, "note");
     assert_bytes(fs, old, 2, 22);
     assert_bytes(fs, fs_message(fs, "Archive", 50), 2, 22);
     struct fuse_getattr_in in = {0};
@@ -150,8 +150,8 @@ static void test_doubtful(void **state)
     assert_int_equal(fs_list_first(fs, place.target), 0);
     fake_add(place.scene.server, place.archive, 50, 10, 12);
     assert_int_equal(move(&place, rename_usual(2), "letter"), 0);
-    assert_no_file(fs, place.inbox, rename_usual(2));
-    assert_no_file(fs, place.target, "letter");
+    assert_missing(fs, place.inbox, rename_usual(2));
+    assert_missing(fs, place.target, "letter");
     names_message(fake_date(2), 51, name);
     refresh_stale(fs->mount.refresher, inode_of(place.target).folder);
     assert_file(fs, place.target, name, fs_message(fs, "Archive", 51));
@@ -175,9 +175,9 @@ static void test_marked(void **state)
     place.scene.server->changes = fs->mount.features = MAIL_STORE_CHANGES;
     assert_int_equal(move(&place, rename_usual(2), rename_usual(2)), 0);
     assert_file(fs, place.target, rename_usual(2), fs_message(fs, "Archive", 50));
-    assert_no_file(fs, place.inbox, rename_usual(2));
+    assert_missing(fs, place.inbox, rename_usual(2));
     refresh_stale(fs->mount.refresher, inode_of(place.inbox).folder);
-    assert_no_file(fs, place.inbox, rename_usual(2));
+    assert_missing(fs, place.inbox, rename_usual(2));
     assert_messages(&place, 3, 2);
     fs_call_async(fs, finish_now);
     assert_messages(&place, 2, 2);
@@ -194,13 +194,13 @@ static void test_lost(void **state)
     place.scene.server->moves = FAKE_MOVES_LOST_BEFORE;
     assert_int_equal(move(&place, rename_usual(3), "note"), ENOTCONN);
     assert_file(fs, place.inbox, rename_usual(3), fs_message(fs, "INBOX", 3));
-    assert_no_file(fs, place.target, "note");
+    assert_missing(fs, place.target, "note");
     place.scene.server->moves = FAKE_MOVES_LOST;
     fake_fail(place.scene.server, FAKE_FETCH, ETIMEDOUT, 3);
     assert_int_equal(move(&place, rename_usual(3), "note"), ENOTCONN);
     refresh_stale(fs->mount.refresher, inode_of(place.inbox).folder);
     assert_int_equal(fs_opendir(fs, place.inbox), 0);
-    assert_no_file(fs, place.inbox, rename_usual(3)); /* as it turns out */
+    assert_missing(fs, place.inbox, rename_usual(3)); /* as it turns out */
     fake_remove(place.scene.server, place.scene.inbox, 1);
     assert_int_equal(move(&place, rename_usual(1), "x"), ENOENT);
     assert_messages(&place, 0, 3);
@@ -233,7 +233,7 @@ static void test_in_both(void **state)
     fake_fail(place.scene.server, FAKE_REMOVE, ENOTCONN, 1);
     assert_int_equal(move(&place, rename_usual(2), "letter"), 0);
     assert_file(fs, place.target, "letter", fs_message(fs, "Archive", 50));
-    assert_no_file(fs, place.inbox, rename_usual(2));
+    assert_missing(fs, place.inbox, rename_usual(2));
     assert_messages(&place, 2, 2);
     assert_removals(place.scene.server, ">Archive:2;2;");
     scene_end(&place.scene);
@@ -264,7 +264,7 @@ static void test_what_fails(void **state)
         fake_fail(place.scene.server, FAKE_MOVE, codes[i], 1);
         assert_int_equal(move(&place, rename_usual(2), "x"), codes[i]);
         assert_file(fs, place.inbox, rename_usual(2), fs_message(fs, "INBOX", 2));
-        assert_no_file(fs, place.target, "x");
+        assert_missing(fs, place.target, "x");
     }
     assert_int_equal(move(&place, rename_usual(2), rename_usual(49)), EEXIST);
     assert_int_equal(named_unlink(fs, place.inbox, rename_usual(2)), 0);
@@ -405,7 +405,7 @@ static void test_seen_once_more(void **state)
     fake_add(place.scene.server, place.scene.inbox, 2, 10, 12);
     refresh_stale(fs->mount.refresher, inode_of(place.inbox).folder);
     assert_int_equal(fs_opendir(fs, place.inbox), 0);
-    assert_no_file(fs, place.inbox, rename_usual(2));
+    assert_missing(fs, place.inbox, rename_usual(2));
     scene_end(&place.scene);
 }
 

@@ -25,9 +25,9 @@ static void test_rename(void **state)
     uint64_t ino = fs_message(fs, "INBOX", 2);
     assert_int_equal(rename_one(fs, inbox, rename_usual(2), inbox, "letter"), 0);
     assert_file(fs, inbox, "letter", ino);
-    assert_no_file(fs, inbox, rename_usual(2));
+    assert_missing(fs, inbox, rename_usual(2));
     assert_int_equal(rename_one(fs, inbox, "letter", inbox, "Grüße.eml"), 0);
-    assert_no_file(fs, inbox, "letter");
+    assert_missing(fs, inbox, "letter");
     g_autofree char *expected = g_strdup_printf("Work %s Grüße.eml %s ", rename_usual(1),
                                                 rename_usual(3));
     assert_names(fs, inbox, expected);
@@ -47,7 +47,7 @@ static void test_remount(void **state)
     assert_int_equal(rename_one(scene.fs, inbox, rename_usual(2), inbox, "letter"), 0);
     inbox = named_remount(&scene, state);
     assert_file(scene.fs, inbox, "letter", fs_message(scene.fs, "INBOX", 2));
-    assert_no_file(scene.fs, inbox, rename_usual(2));
+    assert_missing(scene.fs, inbox, rename_usual(2));
     scene_end(&scene);
 }
 
@@ -120,7 +120,7 @@ static void test_no_cache(void **state)
     uint64_t inbox = scene_mount(&scene, &nowhere);
     assert_int_equal(rename_one(scene.fs, inbox, rename_usual(1), inbox, "x"), ENOSPC);
     assert_file(scene.fs, inbox, rename_usual(1), fs_message(scene.fs, "INBOX", 1));
-    assert_no_file(scene.fs, inbox, "x");
+    assert_missing(scene.fs, inbox, "x");
     scene_end(&scene);
 }
 
