@@ -6,6 +6,7 @@
 #include "control.h"
 #include "daemon.h"
 #include "dircache.h"
+#include "draft.h"
 #include "fetch.h"
 #include "flush.h"
 #include "log.h"
@@ -15,6 +16,7 @@
 #include "refresh.h"
 #include "removal.h"
 #include "request.h"
+#include "storing.h"
 #include "trust.h"
 
 #include <errno.h>
@@ -121,6 +123,7 @@ static void close_all(gpointer data)
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "pullmail was unmounted");
 
     requests_fail(mount->requests, error);
+    storer_close(mount->storer);
     mail_store_close(mount->store, wait_done, wait);
 }
 
@@ -147,6 +150,7 @@ static void open_cache(Mount *mount, const char *key)
     mount->content = content_open(directory, mount->options->cachesize);
     content_start_writer(mount->content);
     mount->journal = journal_open(directory);
+    mount->drafts = drafts_new(directory);
 }
 
 static void mount_begin(Mount *mount, const Options *options, MailStore *store, const char *key)
@@ -161,6 +165,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
     mount->removals = removals_new(mount, mount->journal);
+    mount->storer = storer_new();
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, prefetch_bound(options));
     mount->flusher = flusher_new(mount);
@@ -184,6 +189,8 @@ static void mount_end(Mount *mount)
     fetcher_free(mount->fetcher);
     prefetcher_free(mount->prefetcher);
     pusher_free(mount->pusher);
+    storer_free(mount->storer);
+    drafts_free(mount->drafts);
     removals_free(mount->removals);
     refresher_free(mount->refresher);
     requests_free(mount->requests);

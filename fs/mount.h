@@ -20,6 +20,7 @@
 
 typedef struct Control Control;
 typedef struct DirCache DirCache;
+typedef struct Drafts Drafts;
 typedef struct Fetcher Fetcher;
 typedef struct Flusher Flusher;
 typedef struct Prefetcher Prefetcher;
@@ -27,6 +28,7 @@ typedef struct Pusher Pusher;
 typedef struct Refresher Refresher;
 typedef struct Removals Removals;
 typedef struct Requests Requests;
+typedef struct Storer Storer;
 typedef struct Trust Trust;
 
 typedef struct Mount {
@@ -43,6 +45,8 @@ typedef struct Mount {
     Requests *requests;
     Refresher *refresher;
     Removals *removals;
+    Drafts *drafts;
+    Storer *storer;
     Fetcher *fetcher;
     Prefetcher *prefetcher;
     Pusher *pusher;

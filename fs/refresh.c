@@ -4,6 +4,7 @@
 #include "failure.h"
 #include "look.h"
 #include "prefetch.h"
+#include "storing.h"
 
 #include <errno.h>
 
@@ -199,6 +200,7 @@ static void look_done(gpointer data, const GError *error)
     request_resume_all(&look->opening, error);
     request_resume_all(&look->waiting, error);
     prefetch_listed(mount->prefetcher, look->folder);
+    storer_looked(mount->storer, look->folder);
 }
 
 static void begin_look(Look *look, const CatalogFolder *folder)
@@ -224,6 +226,13 @@ static Look *look_of(Refresher *refresher, uint32_t folder)
         g_hash_table_insert(refresher->looks, GUINT_TO_POINTER(folder), look);
     }
     return look;
+}
+
+bool refresh_is_under_way(Refresher *refresher, uint32_t folder)
+{
+    const Look *look = g_hash_table_lookup(refresher->looks, GUINT_TO_POINTER(folder));
+
+    return look && look->op;
 }
 
 /*

@@ -60,6 +60,8 @@ void refresh_wait_flags(Refresher *refresher, uint32_t folder, Request *request)
 void refresh_list_soon(Refresher *refresher);
 /* The same for a folder; false: there is none such any more. */
 bool refresh_folder_soon(Refresher *refresher, uint32_t folder);
+/* Whether a look at the folder is under way, which began before this moment. */
+bool refresh_is_under_way(Refresher *refresher, uint32_t folder);
 /* The folder turned out not to be as known: the next look asks the server. */
 void refresh_stale(Refresher *refresher, uint32_t folder);
 

@@ -45,6 +45,8 @@ static void forget(Request *request)
     if (request->queue)
         g_queue_unlink(request->queue, &request->link);
     g_hash_table_remove(request->mount->requests->pending, &request->id);
+    if (request->free_data)
+        request->free_data(request->data);
     g_free(request->name);
     g_free(request);
 }

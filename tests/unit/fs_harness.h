@@ -120,6 +120,7 @@ static void fs_close_all(Fs *fs)
 {
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "unmounted");
     requests_fail(fs->mount.requests, error);
+    storer_close(fs->mount.storer);
     mail_store_close(fs->mount.store, fs_call_done, fs);
 }
 
@@ -185,6 +186,8 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
     mount->removals = removals_new(mount, mount->journal);
+    mount->drafts = drafts_new(directory);
+    mount->storer = storer_new();
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, fs->prefetch);
     mount->flusher = flusher_new(mount);
@@ -246,6 +249,8 @@ static void fs_unmount(Fs *fs)
     fetcher_free(mount->fetcher);
     prefetcher_free(mount->prefetcher);
     pusher_free(mount->pusher);
+    storer_free(mount->storer);
+    drafts_free(mount->drafts);
     removals_free(mount->removals);
     refresher_free(mount->refresher);
     requests_free(mount->requests);

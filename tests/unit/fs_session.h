@@ -9,6 +9,7 @@
 
 #include "../../fs/control.h"
 #include "../../fs/dircache.h"
+#include "../../fs/draft.h"
 #include "../../fs/fetch.h"
 #include "../../fs/flush.h"
 #include "../../fs/inode.h"
@@ -19,6 +20,7 @@
 #include "../../fs/refresh.h"
 #include "../../fs/removal.h"
 #include "../../fs/request.h"
+#include "../../fs/storing.h"
 #include "../../fs/trust.h"
 #include "fake_store.h"
 
