@@ -199,6 +199,22 @@ bool drafts_after(Drafts *drafts, uint32_t folder, uint64_t after, Draft *draft)
     return next != NULL;
 }
 
+GArray *drafts_left(Drafts *drafts)
+{
+    SCOPED_LOCK(&drafts->lock);
+    GArray *left = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, drafts->files);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const File *file = value;
+        if (file->about.named)
+            g_array_append_val(left, file->about.ino);
+    }
+    return left;
+}
+
 int drafts_rename(Drafts *drafts, uint64_t ino, const char *name)
 {
     SCOPED_LOCK(&drafts->lock);

@@ -11,7 +11,7 @@
  *
  * A file that could not be stored loses its name, so that nobody takes it for a message; a write to
  * it gives the name back. A name that begins with a dot is temporary, as rsync and editors make
- * them: such a file is not stored before it is renamed to one that does not.
+ * them: such a file is not stored before it is renamed to one that does not, or the mount ends.
  *
  * Any thread, unless said otherwise. Functions that return an int return an errno, or 0. No lock is
  * held while bytes are read or written.
@@ -78,6 +78,9 @@ int drafts_write(Drafts *drafts, uint64_t ino, const void *bytes, size_t size, o
 int drafts_truncate(Drafts *drafts, uint64_t ino, off_t size);
 /* As futimens(2). The modification time becomes the message's date. */
 int drafts_set_times(Drafts *drafts, uint64_t ino, const struct timespec times[2]);
+
+/* The inode numbers (uint64_t) of those that have a name and are not stored; the caller unrefs. */
+GArray *drafts_left(Drafts *drafts);
 
 /* A descriptor of its own on the file; below 0: there is none such any more. The caller closes. */
 int drafts_open(Drafts *drafts, uint64_t ino);

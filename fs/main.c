@@ -109,6 +109,13 @@ static void begin_removals(gpointer data)
     wait_done(data, NULL);
 }
 
+static void finish_storing(gpointer data)
+{
+    Wait *wait = data;
+
+    storer_finish(wait->mount->storer, wait->mount, wait_done, wait);
+}
+
 static void finish_removals(gpointer data)
 {
     Wait *wait = data;
@@ -181,8 +188,10 @@ static void mount_end(Mount *mount)
 {
     pusher_stop(mount->pusher);
     notifier_stop(mount->notifier);
-    if (mount->features) /* it was connected */
+    if (mount->features) { /* it was connected */
+        wait_for(mount, finish_storing, NULL);
         wait_for(mount, finish_removals, NULL);
+    }
     wait_for(mount, close_all, NULL);
     wait_for(mount, free_store, NULL);
     engine_stop(mount->engine);

@@ -55,6 +55,8 @@ typedef struct {
 struct Storer {
     GHashTable *all;  /* ino -> Storing, of those under way */
     GHashTable *ours; /* inode numbers of messages */
+    MailDone done;    /* of storer_finish, while it waits */
+    gpointer done_data;
 };
 
 static void begin(Storing *storing);
@@ -77,12 +79,12 @@ static void storing_free(gpointer data)
     g_free(storing);
 }
 
-static Storing *storing_new(const Request *request)
+static Storing *storing_new(Mount *mount, uint64_t ino)
 {
     Storing *storing = g_new0(Storing, 1);
 
-    storing->mount = request->mount;
-    storing->ino = request->ino;
+    storing->mount = mount;
+    storing->ino = ino;
     storing->outgoing.fd = -1;
     storing->found = g_array_new(FALSE, FALSE, sizeof(Found));
     g_queue_init(&storing->others);
@@ -110,6 +112,17 @@ void storer_free(Storer *storer)
 /* --- the end -----------------------------------------------------------------------------------
  */
 
+/* None is under way any more. */
+static void end_all(Storer *storer)
+{
+    MailDone done = storer->done;
+
+    storer->done = NULL;
+    g_hash_table_remove_all(storer->ours);
+    if (done)
+        done(storer->done_data, NULL);
+}
+
 /* Takes it from those under way, and tells who waits. */
 static void end(Storing *storing, const GError *error)
 {
@@ -128,9 +141,9 @@ static void end(Storing *storing, const GError *error)
         other->queue = NULL;
         go_on(other);
     }
-    if (!g_hash_table_size(storer->all))
-        g_hash_table_remove_all(storer->ours);
     storing_free(storing);
+    if (!g_hash_table_size(storer->all))
+        end_all(storer);
 }
 
 static void fail(Storing *storing, const GError *error)
@@ -530,12 +543,12 @@ static void post(Request *request, Storing *storing)
     request_post(request, submit);
 }
 
-bool storing_post(Request *request, const char *rename_to, GError **error)
+/* NULL: it can't be stored. */
+static Storing *prepare(Mount *mount, uint64_t ino, GError **error)
 {
-    Mount *mount = request->mount;
-    Storing *storing = storing_new(request);
-    int fd = drafts_open(mount->drafts, request->ino);
-    bool fine = fd >= 0 && drafts_find(mount->drafts, request->ino, &storing->draft);
+    Storing *storing = storing_new(mount, ino);
+    int fd = drafts_open(mount->drafts, ino);
+    bool fine = fd >= 0 && drafts_find(mount->drafts, ino, &storing->draft);
     struct stat st = {0};
 
     if (!fine)
@@ -547,13 +560,21 @@ bool storing_post(Request *request, const char *rename_to, GError **error)
         fstat(fd, &st);
         close(fd);
     }
-    if (!fine) {
-        storing_free(storing);
-        return false;
-    }
-    storing->rename_to = g_strdup(rename_to);
     storing->size = storing->outgoing.size;
     storing->date = st.st_mtim.tv_sec;
+    if (fine)
+        return storing;
+    storing_free(storing);
+    return NULL;
+}
+
+bool storing_post(Request *request, const char *rename_to, GError **error)
+{
+    Storing *storing = prepare(request->mount, request->ino, error);
+
+    if (!storing)
+        return false;
+    storing->rename_to = g_strdup(rename_to);
     post(request, storing);
     return true;
 }
@@ -562,7 +583,7 @@ bool copying_post(Request *request, uint64_t source)
 {
     Mount *mount = request->mount;
     Inode inode = inode_of(source);
-    Storing *storing = storing_new(request);
+    Storing *storing = storing_new(mount, request->ino);
     CatalogMessage message;
 
     if (!catalog_message(mount->catalog, inode.folder, inode.uid, &message) ||
@@ -603,4 +624,35 @@ void storer_close(Storer *storer)
             fail_unsure(storing);
         }
     }
+}
+
+/* Nobody waits for it; the log has to say what becomes of it. */
+static void store_left(Storer *storer, Mount *mount, uint64_t ino)
+{
+    g_auto(Draft) draft = {0};
+    g_autoptr(GError) error = NULL;
+    Storing *storing;
+
+    if (!drafts_find(mount->drafts, ino, &draft) || g_hash_table_contains(storer->all, &ino))
+        return;
+    storing = draft.temporary ? prepare(mount, ino, &error) : NULL;
+    if (storing) {
+        g_hash_table_insert(storer->all, &storing->ino, storing);
+        begin(storing);
+    } else {
+        g_message("the file \"%s\" was not stored, and is lost: %s", draft.name,
+                  error ? error->message : "it was being written");
+    }
+}
+
+void storer_finish(Storer *storer, Mount *mount, MailDone done, gpointer data)
+{
+    g_autoptr(GArray) left = drafts_left(mount->drafts);
+
+    for (guint i = 0; i < left->len; i++)
+        store_left(storer, mount, g_array_index(left, uint64_t, i));
+    storer->done = done;
+    storer->done_data = data;
+    if (!g_hash_table_size(storer->all))
+        end_all(storer);
 }

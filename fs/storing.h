@@ -22,6 +22,11 @@
 Storer *storer_new(void);
 /* After the engine has ended. */
 void storer_free(Storer *storer);
+/*
+ * The mount ends: files with temporary names that are messages are stored under these; the log says
+ * what is not. done is told when nothing is under way any more.
+ */
+void storer_finish(Storer *storer, Mount *mount, MailDone done, gpointer data);
 /* The store is about to be closed: what is yet to be looked for is given up. */
 void storer_close(Storer *storer);
 /* A look at the folder has ended. */

@@ -203,6 +203,15 @@ class ToolsTest(WriteCase):
                 os.unlink(self.place / "new.eml")
                 fsync(self.place)
 
+    def test_temporary_names(self):
+        """What is never renamed is stored when the mount ends, if it is a message."""
+        write(self.place / ".a.eml", letter("a"))
+        write(self.place / ".b.swp", b"\0\1\2")
+        self.assertEqual(sorted(os.listdir(self.place)), [".a.eml", ".b.swp"])
+        self.assertEqual(self.stored(), [])
+        self.mount.remount()
+        self.check(self.place, **{".a.eml": letter("a")})
+
     def test_a_shell(self):
         """A file that several programs have open, and close; some before anything is in it."""
         run("sh", "-c", '(printf "From: x\\r\\n"; printf "\\r\\n"; cat "$0"; cat "$0") >"$1/a.eml"', self.file("x"), self.place)

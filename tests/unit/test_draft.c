@@ -149,6 +149,9 @@ static void test_temporary_names(void **state)
     assert_true(drafts_find(drafts, ino, &draft));
     assert_true(draft.temporary);
     assert_false(drafts_failed(drafts, ino));
+    g_autoptr(GArray) left = drafts_left(drafts);
+    assert_int_equal(left->len, 1);
+    assert_true(g_array_index(left, uint64_t, 0) == ino);
     assert_int_equal(drafts_rename(drafts, ino, "a"), 0);
     assert_true(drafts_find(drafts, ino, &renamed));
     assert_false(renamed.temporary);

@@ -244,6 +244,27 @@ static void test_interrupted(void **state)
     scene_end(&scene);
 }
 
+static void finish_now(Fs *fs)
+{
+    storer_finish(fs->mount.storer, &fs->mount, fs_call_done, fs);
+}
+
+/* What has a temporary name is not lost with the mount, if it is a message. */
+static void test_what_is_left(void **state)
+{
+    Scene scene;
+    uint64_t inbox = user_mount(&scene, state);
+    user_file(scene.fs, inbox, ".a.eml.X", LETTER);
+    user_file(scene.fs, inbox, ".swp", "words");
+    user_file(scene.fs, inbox, "open.eml", LETTER "more");
+    fs_call_async(scene.fs, finish_now);
+    assert_server(&scene, "1:" LETTER ";");
+    assert_true(ino_of(scene.fs, inbox, ".a.eml.X") == fs_message(scene.fs, "INBOX", 1));
+    fs_call_async(scene.fs, finish_now);
+    assert_int_equal(user_count(&scene), 1);
+    scene_end(&scene);
+}
+
 static void test_the_mount_ends(void **state)
 {
     Scene scene;
@@ -306,6 +327,7 @@ int main(void)
         TEST_IN_DIRECTORY(test_removed_while_it_is_sent),
         TEST_IN_DIRECTORY(test_a_look_under_way),
         TEST_IN_DIRECTORY(test_interrupted),
+        TEST_IN_DIRECTORY(test_what_is_left),
         TEST_IN_DIRECTORY(test_the_mount_ends),
         TEST_IN_DIRECTORY(test_copies),
     };
