@@ -5,6 +5,7 @@
 #include "fetch.h"
 #include "filename.h"
 #include "inode.h"
+#include "moved.h"
 #include "ops.h"
 #include "prefetch.h"
 #include "refresh.h"
@@ -140,6 +141,7 @@ static bool lookup_proved(Request *request, const GError *error)
 {
     struct stat st;
 
+    request->ino = moved_follow(request->mount->moved, request->ino);
     if (error && mail_errno(error) == EINTR)
         fuse_reply_err(request->req, EINTR);
     else if (attr_of(request->mount, request->ino, &st))
@@ -259,6 +261,7 @@ static void reply_attr(fuse_req_t req, fuse_ino_t ino)
 
 static bool getattr_proved(Request *request, const GError *error)
 {
+    request->ino = moved_follow(request->mount->moved, request->ino);
     if (error && mail_errno(error) == EINTR)
         fuse_reply_err(request->req, EINTR);
     else

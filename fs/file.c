@@ -1,6 +1,7 @@
 #include "control.h"
 #include "fetch.h"
 #include "inode.h"
+#include "moved.h"
 #include "ops.h"
 #include "prefetch.h"
 #include "push.h"
@@ -62,11 +63,22 @@ static bool size_is_good(const CatalogMessage *message)
     return message->proof & CATALOG_SIZE_PROVED;
 }
 
+/* The message was moved meanwhile: what was found out of it where it was does not count. */
+static bool has_moved(Request *request)
+{
+    fuse_ino_t ino = moved_follow(request->mount->moved, request->ino);
+    bool moved = ino != request->ino;
+
+    request->ino = ino;
+    return moved;
+}
+
 static bool open_resume(Request *request, const GError *error)
 {
+    bool moved = has_moved(request);
     CatalogMessage message;
 
-    if (error) {
+    if (error && !moved) {
         fuse_reply_err(request->req, mail_errno(error));
     } else if (!find_message(request->mount, request->ino, &message)) {
         fuse_reply_err(request->req, ENOENT);
@@ -179,10 +191,11 @@ static bool late_resume(Request *request, const GError *error)
 static bool read_resume(Request *request, const GError *error)
 {
     Mount *mount = request->mount;
+    bool moved = has_moved(request);
     CatalogMessage message;
 
     prefetch_touch(mount->prefetcher, inode_of(request->ino).folder);
-    if (error) {
+    if (error && !moved) {
         fuse_reply_err(request->req, mail_errno(error));
     } else if (!find_message(mount, request->ino, &message)) {
         fuse_reply_err(request->req, ENOENT);

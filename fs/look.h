@@ -19,6 +19,7 @@ typedef struct Look {
     bool flags;     /* somebody wants them */
     bool changed;   /* other messages are there: the kernel has to look at the directory again */
     uint32_t count; /* messages, as the server told */
+    GArray *placed; /* uint32_t: UIDs of which it has yet to tell, if it does (refresh_placed) */
     GQueue waiting; /* Request: until the look is done */
     bool first;     /* the folder has not been listed before */
     bool opened;    /* the server opened it, and it is a first look */

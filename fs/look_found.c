@@ -6,6 +6,8 @@
 #include "flush.h"
 #include "inode.h"
 
+#include <stdlib.h>
+
 /* --- first looks ------------------------------------------------------------------------------ */
 
 static void set_horizon(Look *look, uint32_t uid)
@@ -169,6 +171,17 @@ static void found_reset(gpointer data, uint32_t uidvalidity)
     note_opened(look);
 }
 
+/* A message that was placed is one that the look tells of as well. */
+static void note_told(Look *look, uint32_t uid)
+{
+    for (guint i = 0; i < look->placed->len; i++) {
+        if (g_array_index(look->placed, uint32_t, i) == uid) {
+            g_array_remove_index_fast(look->placed, i);
+            return;
+        }
+    }
+}
+
 /* A new message needs a date, since that makes its name, or at least a size. */
 static void found_message(Look *look, const MailMessage *message)
 {
@@ -181,6 +194,7 @@ static void found_message(Look *look, const MailMessage *message)
         return;
     }
     catalog_put_messages(catalog, look->folder, message, 1);
+    note_told(look, message->uid);
     look->changed |= !known || (message->has & MAIL_HAS_DATE && message->date != before.date);
     if (known)
         tell_difference(look, &before, message);
@@ -241,7 +255,7 @@ static void found_messages(gpointer data, const MailMessage *messages, size_t n)
 
     if (look->prune)
         prune_between(look, messages, n);
-    if (look->first && !look->prune)
+    if (look->first && !look->prune && !look->placed->len)
         found_first(look, messages, n);
     else
         for (size_t i = 0; i < n; i++)
@@ -272,7 +286,20 @@ static void found_vanished(gpointer data, const MailUidRange *ranges, size_t n)
 static void found_present(gpointer data, const uint32_t *uids, size_t n)
 {
     Look *look = data;
+    g_autoptr(GArray) all = NULL;
 
+    for (guint i = look->placed->len; i > 0; i--) {
+        uint32_t uid = g_array_index(look->placed, uint32_t, i - 1);
+        if (bsearch(&uid, uids, n, sizeof uid, mail_compare_uids))
+            g_array_remove_index_fast(look->placed, i - 1);
+    }
+    all = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    if (look->placed->len) {
+        g_array_append_vals(all, uids, (guint)n);
+        g_array_append_vals(all, look->placed->data, look->placed->len);
+        uids = (const uint32_t *)(void *)all->data;
+        n = all->len;
+    }
     forget_messages(look,
                     catalog_keep_only(look->refresher->mount->catalog, look->folder, uids, n));
 }

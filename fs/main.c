@@ -10,6 +10,8 @@
 #include "fetch.h"
 #include "flush.h"
 #include "log.h"
+#include "moved.h"
+#include "moves.h"
 #include "ops.h"
 #include "prefetch.h"
 #include "push.h"
@@ -171,8 +173,10 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
+    mount->moved = moved_new();
     mount->removals = removals_new(mount, mount->journal);
     mount->storer = storer_new();
+    mount->moves = moves_new(mount);
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, prefetch_bound(options));
     mount->flusher = flusher_new(mount);
@@ -200,7 +204,9 @@ static void mount_end(Mount *mount)
     pusher_free(mount->pusher);
     storer_free(mount->storer);
     drafts_free(mount->drafts);
+    moves_free(mount->moves);
     removals_free(mount->removals);
+    moved_free(mount->moved);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

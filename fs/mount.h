@@ -23,6 +23,8 @@ typedef struct DirCache DirCache;
 typedef struct Drafts Drafts;
 typedef struct Fetcher Fetcher;
 typedef struct Flusher Flusher;
+typedef struct Moved Moved;
+typedef struct Moves Moves;
 typedef struct Prefetcher Prefetcher;
 typedef struct Pusher Pusher;
 typedef struct Refresher Refresher;
@@ -47,6 +49,8 @@ typedef struct Mount {
     Removals *removals;
     Drafts *drafts;
     Storer *storer;
+    Moved *moved;
+    Moves *moves;
     Fetcher *fetcher;
     Prefetcher *prefetcher;
     Pusher *pusher;

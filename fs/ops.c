@@ -1,6 +1,7 @@
 #include "ops.h"
 
 #include "control.h"
+#include "moved.h"
 #include "trust.h"
 
 enum {
@@ -37,10 +38,20 @@ static void init(void *userdata, struct fuse_conn_info *conn)
         operation arguments;                         \
     }
 
+/* The same, of a message, which may have been moved since the kernel knew it (moved.h). */
+#define FOLLOWED(operation, parameters, arguments)   \
+    static void counted_##operation parameters       \
+    {                                                \
+        const Mount *mount = fuse_req_userdata(req); \
+        control_count(mount->control);               \
+        ino = moved_follow(mount->moved, ino);       \
+        operation arguments;                         \
+    }
+
 typedef struct fuse_file_info File;
 
 COUNTED(dir_lookup, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
-COUNTED(dir_getattr, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
+FOLLOWED(dir_getattr, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
 COUNTED(dir_opendir, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
 COUNTED(dir_readdir, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
         (req, ino, size, offset, file))
@@ -48,13 +59,13 @@ COUNTED(dir_readdirplus, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off
         (req, ino, size, offset, file))
 COUNTED(dir_releasedir, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
 COUNTED(statfs_get, (fuse_req_t req, fuse_ino_t ino), (req, ino))
-COUNTED(file_open, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
-COUNTED(file_read, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
-        (req, ino, size, offset, file))
+FOLLOWED(file_open, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
+FOLLOWED(file_read, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
+         (req, ino, size, offset, file))
 COUNTED(file_release, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
-COUNTED(xattr_get, (fuse_req_t req, fuse_ino_t ino, const char *name, size_t size),
-        (req, ino, name, size))
-COUNTED(xattr_list, (fuse_req_t req, fuse_ino_t ino, size_t size), (req, ino, size))
+FOLLOWED(xattr_get, (fuse_req_t req, fuse_ino_t ino, const char *name, size_t size),
+         (req, ino, name, size))
+FOLLOWED(xattr_list, (fuse_req_t req, fuse_ino_t ino, size_t size), (req, ino, size))
 COUNTED(change_unlink, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
 COUNTED(change_fsyncdir, (fuse_req_t req, fuse_ino_t ino, int datasync, File *file),
         (req, ino, datasync, file))
@@ -80,10 +91,11 @@ COUNTED(rename_entry,
         (fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
          const char *new_name, unsigned flags),
         (req, parent, name, new_parent, new_name, flags))
-COUNTED(flags_setxattr,
-        (fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int how),
-        (req, ino, name, value, size, how))
-COUNTED(flags_removexattr, (fuse_req_t req, fuse_ino_t ino, const char *name), (req, ino, name))
+FOLLOWED(flags_setxattr,
+         (fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
+          int how),
+         (req, ino, name, value, size, how))
+FOLLOWED(flags_removexattr, (fuse_req_t req, fuse_ino_t ino, const char *name), (req, ino, name))
 
 const struct fuse_lowlevel_ops pullmail_ops = {
     .init = init,

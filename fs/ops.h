@@ -92,9 +92,9 @@ bool write_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_
 
 /*
  * rename.c: of a folder, see below; of a message within its folder, which gives it a name of the
- * user's own (catalog_give_name), on the disk before the answer, and asks the server for nothing.
- * Nothing is ever replaced: EEXIST where there is an entry of the new name, also by plain
- * rename(2).
+ * user's own (catalog_give_name), on the disk before the answer, and asks the server for nothing;
+ * of a message to another folder, see moves.h: the name goes along. Nothing is ever replaced:
+ * EEXIST where there is an entry of the new name, also by plain rename(2).
  */
 void rename_entry(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                   const char *new_name, unsigned flags);

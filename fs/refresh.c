@@ -4,9 +4,16 @@
 #include "failure.h"
 #include "look.h"
 #include "prefetch.h"
-#include "storing.h"
 
 #include <errno.h>
+
+static void look_free(gpointer data)
+{
+    Look *look = data;
+
+    g_array_unref(look->placed);
+    g_free(look);
+}
 
 Refresher *refresher_new(Mount *mount)
 {
@@ -17,7 +24,7 @@ Refresher *refresher_new(Mount *mount)
     refresher->checked = g_hash_table_new(NULL, NULL);
     refresher->horizons = g_hash_table_new(NULL, NULL);
     refresher->behind = g_hash_table_new(NULL, NULL);
-    refresher->looks = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    refresher->looks = g_hash_table_new_full(NULL, NULL, NULL, look_free);
     g_queue_init(&refresher->list_waiting);
     return refresher;
 }
@@ -148,7 +155,7 @@ static void begin_look(Look *look, const CatalogFolder *folder);
  */
 static bool does_not_fit(Look *look, const CatalogFolder *folder)
 {
-    if (look->again || (folder->state.count == look->count && !look->lacking))
+    if (look->again || (folder->state.count == look->count + look->placed->len && !look->lacking))
         return false;
     g_info("folder \"%s\": %u messages are known, and the server counts %u", folder->name,
            folder->state.count, look->count);
@@ -200,7 +207,6 @@ static void look_done(gpointer data, const GError *error)
     request_resume_all(&look->opening, error);
     request_resume_all(&look->waiting, error);
     prefetch_listed(mount->prefetcher, look->folder);
-    storer_looked(mount->storer, look->folder);
 }
 
 static void begin_look(Look *look, const CatalogFolder *folder)
@@ -208,6 +214,7 @@ static void begin_look(Look *look, const CatalogFolder *folder)
     MailFolderState known = folder->state;
 
     known.flags_later = !look->flags && !look->again;
+    g_array_set_size(look->placed, 0);
     look->op = mail_store_sync(look->refresher->mount->store, folder->name, &known, &look_sink,
                                look_done, look);
 }
@@ -223,16 +230,10 @@ static Look *look_of(Refresher *refresher, uint32_t folder)
         g_queue_init(&look->waiting);
         g_queue_init(&look->opening);
         g_queue_init(&look->listing);
+        look->placed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_hash_table_insert(refresher->looks, GUINT_TO_POINTER(folder), look);
     }
     return look;
-}
-
-bool refresh_is_under_way(Refresher *refresher, uint32_t folder)
-{
-    const Look *look = g_hash_table_lookup(refresher->looks, GUINT_TO_POINTER(folder));
-
-    return look && look->op;
 }
 
 /*
@@ -293,6 +294,15 @@ void refresh_wait_listed(Refresher *refresher, uint32_t folder, Request *request
 
     if (look)
         request_wait(request, &look->listing);
+}
+
+void refresh_placed(Refresher *refresher, uint32_t folder, uint32_t uid)
+{
+    Look *look = g_hash_table_lookup(refresher->looks, GUINT_TO_POINTER(folder));
+    CatalogMessage message;
+
+    if (look && look->op && !catalog_message(refresher->mount->catalog, folder, uid, &message))
+        g_array_append_val(look->placed, uid);
 }
 
 bool refresh_folder_soon(Refresher *refresher, uint32_t id)

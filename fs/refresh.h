@@ -60,8 +60,11 @@ void refresh_wait_flags(Refresher *refresher, uint32_t folder, Request *request)
 void refresh_list_soon(Refresher *refresher);
 /* The same for a folder; false: there is none such any more. */
 bool refresh_folder_soon(Refresher *refresher, uint32_t folder);
-/* Whether a look at the folder is under way, which began before this moment. */
-bool refresh_is_under_way(Refresher *refresher, uint32_t folder);
+/*
+ * A message is about to be put into the catalog of which no look has told: a look that is under
+ * way, and may have begun before it was there, does not take it away.
+ */
+void refresh_placed(Refresher *refresher, uint32_t folder, uint32_t uid);
 /* The folder turned out not to be as known: the next look asks the server. */
 void refresh_stale(Refresher *refresher, uint32_t folder);
 

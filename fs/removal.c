@@ -6,6 +6,7 @@
 #include "filename.h"
 #include "hidden.h"
 #include "inode.h"
+#include "moved.h"
 #include "refresh.h"
 #include "remover.h"
 
@@ -132,8 +133,10 @@ void removals_free(Removals *removals)
 
 bool removals_hide(Removals *removals, uint32_t folder, const CatalogMessage *message)
 {
-    return message->deleted ||
-           hidden_has(removals->hidden, inode_number(INODE_MESSAGE, folder, message->uid));
+    uint64_t ino = inode_number(INODE_MESSAGE, folder, message->uid);
+
+    return message->deleted || hidden_has(removals->hidden, ino) ||
+           moved_has(removals->mount->moved, ino);
 }
 
 static guint count_queued(const Removals *removals)
@@ -162,18 +165,26 @@ static void remove_removal(Removals *removals, Removal *removal)
     g_hash_table_remove(removals->all, &removal->ino);
 }
 
-static void mark_deleted(const Mount *mount, const Removal *removal)
+static void mark_deleted(const Mount *mount, uint32_t folder, uint32_t uid)
 {
     g_autofree char *before = NULL, *after = NULL;
     CatalogMessage message;
 
-    if (!catalog_message(mount->catalog, removal->folder, removal->uid, &message))
+    if (!catalog_message(mount->catalog, folder, uid, &message))
         return;
     before = catalog_flags(mount->catalog, message.flag_set);
     after = g_strconcat(before, " \\Deleted", NULL);
-    catalog_put_messages(mount->catalog, removal->folder,
-                         &(MailMessage){.uid = removal->uid, .has = MAIL_HAS_FLAGS, .flags = after},
-                         1);
+    catalog_put_messages(mount->catalog, folder,
+                         &(MailMessage){.uid = uid, .has = MAIL_HAS_FLAGS, .flags = after}, 1);
+}
+
+void removals_note_marked(Removals *removals, uint32_t folder, uint32_t uid)
+{
+    g_auto(CatalogFolder) about = {0};
+
+    mark_deleted(removals->mount, folder, uid);
+    if (catalog_folder(removals->mount->catalog, folder, &about))
+        remover_note_marked(removals->remover, &about, uid);
 }
 
 static void forget(Removals *removals, const Removal *removal)
@@ -192,7 +203,7 @@ static void forget(Removals *removals, const Removal *removal)
 static void confirm(Removals *removals, Removal *removal)
 {
     if (removal->marked)
-        mark_deleted(removals->mount, removal);
+        mark_deleted(removals->mount, removal->folder, removal->uid);
     else
         forget(removals, removal);
     hidden_remove(removals->hidden, removal->ino);

@@ -18,7 +18,7 @@ Removals *removals_new(Mount *mount, Journal *journal);
 void removals_free(Removals *removals);
 
 /* Whether the message has been removed, as far as a user is concerned, here or by another client
- * (\Deleted). Any thread. */
+ * (\Deleted), or moved away (moved.h). Any thread. */
 bool removals_hide(Removals *removals, uint32_t folder, const CatalogMessage *message);
 
 /* --- the engine thread ----------------------------------------------------------------------- */
@@ -32,6 +32,9 @@ void removals_add(Removals *removals, Request *request);
 void removals_drop(Removals *removals, uint32_t folder, uint32_t uid);
 /* The request waits until all that were removed are gone from the server, or could not be. */
 void removals_wait(Removals *removals, Request *request);
+/* The server could not but mark the message \Deleted: nobody sees it any more, and it is expunged
+ * when others that were marked are. */
+void removals_note_marked(Removals *removals, uint32_t folder, uint32_t uid);
 /*
  * Tries once more to have all done, for some seconds at most; done is told when nothing is left to
  * be waited for. The log says what is left to the next mount.

@@ -100,22 +100,29 @@ static void tell(Remover *remover, uint32_t uid, RemoverOutcome outcome)
     remover->events.told(remover->data, uid, outcome);
 }
 
-static Marked *marked_of(Remover *remover)
+static Marked *marked_of(Remover *remover, uint32_t id, const char *folder, uint32_t uidvalidity)
 {
     Marked *marked;
 
     for (guint i = 0; i < remover->marked->len; i++) {
         marked = remover->marked->pdata[i];
-        if (marked->id == remover->id && marked->uidvalidity == remover->uidvalidity)
+        if (marked->id == id && marked->uidvalidity == uidvalidity)
             return marked;
     }
     marked = g_new0(Marked, 1);
-    marked->id = remover->id;
-    marked->folder = g_strdup(remover->folder);
-    marked->uidvalidity = remover->uidvalidity;
+    marked->id = id;
+    marked->folder = g_strdup(folder);
+    marked->uidvalidity = uidvalidity;
     marked->uids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     g_ptr_array_add(remover->marked, marked);
     return marked;
+}
+
+static void keep_marked(Remover *remover, uint32_t id, const char *folder, uint32_t uidvalidity,
+                        uint32_t uid)
+{
+    if (remover->mount->options->expunge != EXPUNGE_NEVER)
+        g_array_append_val(marked_of(remover, id, folder, uidvalidity)->uids, uid);
 }
 
 static void note_gone(gpointer data, uint32_t uid)
@@ -127,9 +134,13 @@ static void note_marked(gpointer data, uint32_t uid)
 {
     Remover *remover = data;
 
-    if (remover->mount->options->expunge != EXPUNGE_NEVER)
-        g_array_append_val(marked_of(remover)->uids, uid);
+    keep_marked(remover, remover->id, remover->folder, remover->uidvalidity, uid);
     tell(remover, uid, REMOVER_MARKED);
+}
+
+void remover_note_marked(Remover *remover, const CatalogFolder *folder, uint32_t uid)
+{
+    keep_marked(remover, folder->id, folder->name, folder->state.uidvalidity, uid);
 }
 
 /* It is in the trash; that it is gone from here is told besides. */

@@ -30,6 +30,9 @@ void remover_free(Remover *remover);
 void remover_begin(Remover *remover, const CatalogFolder *folder, const uint32_t *uids, size_t n,
                    const RemoverEvents *events, gpointer data);
 
+/* A message was marked otherwise, and is to be expunged with those that this marks. */
+void remover_note_marked(Remover *remover, const CatalogFolder *folder, uint32_t uid);
+
 /*
  * At the end of a mount: expunges what this one has marked, where it should be; what the server
  * can't expunge without taking others along stays marked, and the log says so.

@@ -3,8 +3,10 @@
 #include "draft.h"
 #include "filename.h"
 #include "inode.h"
+#include "moves.h"
 #include "names.h"
 #include "ops.h"
+#include "refresh.h"
 #include "removal.h"
 #include "request.h"
 
@@ -158,6 +160,45 @@ static int check_target(const Mount *mount, uint32_t from, uint32_t uid, uint32_
     return filename_check_given(mount, to, to == from ? uid : 0, name);
 }
 
+/* --- to another folder -------------------------------------------------------------------------
+ */
+
+/* The target is known now. */
+static bool move_ready(Request *request, const GError *error)
+{
+    Mount *mount = request->mount;
+    Inode inode = inode_of(request->ino);
+    uint32_t to = (uint32_t)request->offset;
+    g_auto(CatalogFolder) target = {0};
+    CatalogMessage message;
+    int code = ENOENT;
+
+    request->resume = reply_outcome;
+    if (error)
+        return reply_outcome(request, error);
+    if (catalog_message(mount->catalog, inode.folder, inode.uid, &message) &&
+        !removals_hide(mount->removals, inode.folder, &message) &&
+        catalog_folder(mount->catalog, to, &target))
+        code = check_target(mount, inode.folder, inode.uid, to, request->name);
+    if (code) {
+        fuse_reply_err(request->req, code);
+        return false;
+    }
+    moves_add(mount->moves, request, to);
+    return true;
+}
+
+static void move_submit(Request *request)
+{
+    Mount *mount = request->mount;
+    uint32_t to = (uint32_t)request->offset;
+
+    if (refresh_is_fresh(mount->refresher, to))
+        request_resume(request, NULL);
+    else
+        refresh_wait(mount->refresher, to, request);
+}
+
 static void rename_message(fuse_req_t req, uint32_t from, const CatalogMessage *message,
                            uint32_t to, const char *name)
 {
@@ -165,14 +206,15 @@ static void rename_message(fuse_req_t req, uint32_t from, const CatalogMessage *
     int code = check_target(mount, from, message->uid, to, name);
     Request *request;
 
-    if (code || to != from) {
-        fuse_reply_err(req, code ? code : EPERM);
+    if (code) {
+        fuse_reply_err(req, code);
         return;
     }
-    request = request_new(mount, req, reply_outcome);
+    request = request_new(mount, req, to == from ? reply_outcome : move_ready);
     request->ino = inode_number(INODE_MESSAGE, from, message->uid);
     request->name = g_strdup(name);
-    request_post(request, name_submit);
+    request->offset = to;
+    request_post(request, to == from ? name_submit : move_submit);
 }
 
 void rename_entry(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,

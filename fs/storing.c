@@ -42,7 +42,6 @@ typedef struct {
     bool told, unsure;
     uint32_t told_uidvalidity, uid;
     bool again;      /* it is sent for the second time */
-    bool done;       /* it is there */
     GError *failure; /* why it is looked for */
     GArray *found;   /* Found */
     GSource *timer;
@@ -215,6 +214,7 @@ static void put(const Storing *storing, const Draft *now)
     Mount *mount = storing->mount;
     CatalogMessage known;
 
+    refresh_placed(mount->refresher, now->folder, storing->uid);
     if (!catalog_message(mount->catalog, now->folder, storing->uid, &known))
         catalog_put_messages(mount->catalog, now->folder,
                              &(MailMessage){.uid = storing->uid,
@@ -248,11 +248,7 @@ static void claim(const Storing *storing)
     g_hash_table_add(storing->mount->storer->ours, g_memdup2(&ino, sizeof ino));
 }
 
-/*
- * The message has its name before it is seen, and is seen before the draft is not. A look at the
- * folder that is under way may not know of it, and would take it for one that is gone: then this is
- * called again at its end.
- */
+/* The message has its name before it is seen, and is seen before the draft is not. */
 static void succeed(Storing *storing)
 {
     Mount *mount = storing->mount;
@@ -261,17 +257,14 @@ static void succeed(Storing *storing)
     g_auto(Draft) now = {0};
     bool fits = storing->uid && storing->told_uidvalidity == storing->uidvalidity;
 
-    storing->done = true;
-    if (fits)
-        claim(storing);
-    if (refresh_is_under_way(mount->refresher, folder))
-        return;
     if (!drafts_find(mount->drafts, storing->ino, &now)) {
         now = storing->draft;
         now.name = g_strdup(now.name);
     }
     if (!fits)
         storing->uid = 0;
+    if (fits)
+        claim(storing);
     if (fits && !now.removed)
         give_name(storing, &now);
     if (fits)
@@ -601,17 +594,6 @@ bool copying_post(Request *request, uint64_t source)
 
 /* --- others' events ----------------------------------------------------------------------------
  */
-
-void storer_looked(Storer *storer, uint32_t folder)
-{
-    g_autoptr(GList) all = g_hash_table_get_values(storer->all);
-
-    for (GList *l = all; l; l = l->next) {
-        Storing *storing = l->data;
-        if (storing->done && storing->draft.folder == folder)
-            succeed(storing);
-    }
-}
 
 void storer_close(Storer *storer)
 {

@@ -29,8 +29,6 @@ void storer_free(Storer *storer);
 void storer_finish(Storer *storer, Mount *mount, MailDone done, gpointer data);
 /* The store is about to be closed: what is yet to be looked for is given up. */
 void storer_close(Storer *storer);
-/* A look at the folder has ended. */
-void storer_looked(Storer *storer, uint32_t folder);
 
 /* --- any worker --------------------------------------------------------------------------------
  */

@@ -1,6 +1,6 @@
 /*
  * fake_change.h: what a FakeServer with UIDs does with messages that are to go: it removes, marks,
- * expunges and moves them, all but those that it keeps.
+ * and expunges them, all but those that it keeps, and moves them in its own way (FakeMoves).
  *
  * fake_store.h's own.
  */
@@ -73,16 +73,54 @@ static G_GNUC_UNUSED GError *fake_expunge_some(const FakeServer *server, FakeFol
     return NULL;
 }
 
-static G_GNUC_UNUSED void fake_move_some(FakeFolder *folder, FakeFolder *target,
-                                         const uint32_t *uids, size_t n, const MailCopySink *sink,
-                                         gpointer data)
+/* A copy of it is in the target, as its last message; or it itself. Returns its UID there. */
+static uint32_t fake_transfer(FakeFolder *folder, FakeFolder *target, FakeMessage *message,
+                              bool stays)
 {
-    for (size_t i = 0; i < n; i++) {
-        FakeMessage *message = fake_with_uid(folder, uids[i]);
-        if (!message)
-            continue;
-        sink->copied(data, uids[i], target->uidvalidity, target->uidnext++);
+    FakeMessage *copy = g_memdup2(message, sizeof *message);
+    copy->header = g_bytes_ref(message->header);
+    copy->text = g_bytes_ref(message->text);
+    copy->body = g_bytes_ref(message->body);
+    copy->flags = g_strdup(message->flags);
+    copy->uid = target->uidnext++;
+    copy->modseq = ++target->modseq;
+    g_ptr_array_add(target->messages, copy);
+    if (!stays)
         fake_drop(folder, message);
-        sink->removed(data, uids[i]);
+    return copy->uid;
+}
+
+static void fake_move_one(const FakeServer *server, FakeFolder *folder, FakeFolder *target,
+                          uint32_t uid, const MailCopySink *sink, gpointer data)
+{
+    FakeMessage *message = fake_with_uid(folder, uid);
+    bool marks = server->moves == FAKE_MOVES_MARKING;
+    if (server->moves == FAKE_MOVES_LOST_BEFORE || (!message && server->moves == FAKE_MOVES_LOST))
+        sink->unsure(data, uid);
+    if (!message || server->moves == FAKE_MOVES_LOST_BEFORE)
+        return;
+    uint32_t copy = fake_transfer(folder, target, message,
+                                  marks || server->moves == FAKE_MOVES_HALF);
+    bool tells = server->moves != FAKE_MOVES_SILENT && !marks;
+    if (server->moves == FAKE_MOVES_LOST || server->moves == FAKE_MOVES_UNSURE) {
+        sink->unsure(data, uid);
+        return;
     }
+    sink->copied(data, uid, tells ? target->uidvalidity : 0, tells ? copy : 0);
+    if (marks)
+        fake_mark_some(folder, &uid, 1, sink->marked, data);
+    else if (server->moves != FAKE_MOVES_HALF)
+        sink->removed(data, uid);
+}
+
+static G_GNUC_UNUSED GError *fake_move_some(const FakeServer *server, FakeFolder *folder,
+                                            FakeFolder *target, const uint32_t *uids, size_t n,
+                                            const MailCopySink *sink, gpointer data)
+{
+    for (size_t i = 0; i < n; i++)
+        fake_move_one(server, folder, target, uids[i], sink, data);
+    return server->moves == FAKE_MOVES_LOST || server->moves == FAKE_MOVES_LOST_BEFORE ||
+                   server->moves == FAKE_MOVES_HALF
+               ? g_error_new(MAIL_ERROR, ENOTCONN, "the connection broke")
+               : NULL;
 }

@@ -325,7 +325,8 @@ static GError *fake_run_change(FakeOp *op)
     else if (op->kind == FAKE_MARK)
         fake_mark_some(folder, op->uids, op->n_uids, op->removed_sink, op->data);
     else if (op->kind == FAKE_MOVE)
-        fake_move_some(folder, target, op->uids, op->n_uids, op->copy_sink, op->data);
+        return fake_move_some(server, folder, target, op->uids, op->n_uids, op->copy_sink,
+                              op->data);
     else
         return fake_expunge_some(server, folder, op->uids, op->n_uids);
     return NULL;

@@ -43,6 +43,17 @@ typedef enum {
     FAKE_KINDS
 } FakeKind;
 
+/* How a move is answered. */
+typedef enum {
+    FAKE_MOVES_TELLING,     /* with the new UIDs */
+    FAKE_MOVES_SILENT,      /* without them */
+    FAKE_MOVES_MARKING,     /* likewise, and what was copied stays, marked */
+    FAKE_MOVES_UNSURE,      /* not at all, and they are not here any more */
+    FAKE_MOVES_LOST,        /* the connection breaks afterwards, */
+    FAKE_MOVES_LOST_BEFORE, /* or before, */
+    FAKE_MOVES_HALF,        /* or when they are copied */
+} FakeMoves;
+
 typedef struct {
     uint32_t uid;
     uint64_t claimed; /* RFC822.SIZE */
@@ -78,8 +89,9 @@ typedef struct {
     pthread_mutex_t lock; /* of all below; who is told something may ask at once */
     pthread_cond_t changed;
     GPtrArray *folders;
-    bool condstore;   /* tells changes only, where it can */
-    bool named;       /* has names instead of UIDs: see fake_named.h */
+    bool condstore; /* tells changes only, where it can */
+    bool named;     /* has names instead of UIDs: see fake_named.h */
+    FakeMoves moves;
     unsigned changes; /* MAIL_STORE_ bits of changing, of one that is not named */
     bool held;
     bool stalled[FAKE_KINDS];      /* held, of these; a list that begins so tells what is then */

@@ -185,9 +185,11 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
+    mount->moved = moved_new();
     mount->removals = removals_new(mount, mount->journal);
     mount->drafts = drafts_new(directory);
     mount->storer = storer_new();
+    mount->moves = moves_new(mount);
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, fs->prefetch);
     mount->flusher = flusher_new(mount);
@@ -251,7 +253,9 @@ static void fs_unmount(Fs *fs)
     pusher_free(mount->pusher);
     storer_free(mount->storer);
     drafts_free(mount->drafts);
+    moves_free(mount->moves);
     removals_free(mount->removals);
+    moved_free(mount->moved);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

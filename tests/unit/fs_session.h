@@ -13,6 +13,8 @@
 #include "../../fs/fetch.h"
 #include "../../fs/flush.h"
 #include "../../fs/inode.h"
+#include "../../fs/moved.h"
+#include "../../fs/moves.h"
 #include "../../fs/names.h"
 #include "../../fs/ops.h"
 #include "../../fs/prefetch.h"

@@ -1,0 +1,335 @@
+"""mv of messages in an IMAP mount: within a folder it is a name alone, to another folder the server
+moves them; nothing is fetched again, nothing is lost, and nothing is there twice."""
+import datetime
+import errno
+import os
+import random
+import subprocess
+import threading
+import unittest
+
+from faults import DATE, NO_SERVER, attempt, wait_flushed
+from relay import Relay
+from removing import RemoveCase, letter, sync, without
+from support import Mount, run, wait_for
+from test_folders import EXCHANGE, NOREPLACE, renameat2
+
+SOMEWHERE = "a random moment"  # whatever the seed, all of it has to hold
+
+
+class MoveCase(RemoveCase):
+    """Folders full of letters; what the server has of them, as another client sees it."""
+
+    def letters(self, *folders):
+        """The numbers of all letters in the folders, at the server."""
+        found = []
+        for folder in folders:
+            found += [int(text.split()[2]) for text in self.mailbox.fetch_all(folder).values()]
+        return sorted(found)
+
+    def described(self, folder):
+        """{bytes: (flags, date, size)} of a folder's messages."""
+        found = {self.mailbox.fetch(folder, uid): self.mailbox.describe(folder, uid) for uid in self.mailbox.uids(folder)}
+        for about in found.values():
+            about["flags"] = set(about["flags"]) - {"\\Recent"}
+        return found
+
+    def shown(self, mount, *folders):
+        """The numbers of all letters that the mount shows there, whatever their names."""
+        found = []
+        for folder in folders:
+            found += [int(path.read_bytes().split()[2]) for path in (mount / folder).iterdir() if path.is_file()]
+        return sorted(found)
+
+
+class MoveTest(MoveCase):
+    """A server that can all."""
+
+    def test_within(self):
+        """A name is kept as long as the message is there; the server is asked for nothing."""
+        truth = self.fill("Within", 4)
+        uids = sorted(truth)
+        with Mount(self.server) as mount:
+            paths = mount.messages("Within")
+            inode = paths[uids[1]].stat().st_ino
+            mark = self.server.mark()
+            run("mv", paths[uids[1]], mount / "Within/a letter.eml")
+            run("mv", mount / "Within/a letter.eml", mount / "Within/Grüße.txt")
+            self.assertEqual(attempt(os.rename, paths[uids[0]], mount / "Within/Grüße.txt"), errno.EEXIST)
+            self.assertEqual(attempt(os.rename, paths[uids[0]], paths[uids[2]]), errno.EEXIST)
+            self.assertEqual(attempt(renameat2, paths[uids[0]], paths[uids[2]], NOREPLACE), errno.EEXIST)
+            self.assertEqual(attempt(renameat2, paths[uids[0]], paths[uids[2]], EXCHANGE), errno.EINVAL)
+            self.assertEqual(attempt(os.rename, paths[uids[0]], mount / "x.eml"), errno.EPERM)
+            self.assertEqual(attempt(os.rename, paths[uids[0]], mount / ".pullmail/x.eml"), errno.EPERM)
+            self.assertEqual(attempt(os.rename, paths[uids[0]], mount / "Within/.search"), errno.EPERM)
+            self.assertEqual(attempt(os.rename, paths[uids[0]], mount / "Within" / ("x" * 256)), errno.ENAMETOOLONG)
+            os.rename(paths[uids[0]], paths[uids[0]])
+            self.assertEqual(self.changes(mark), [])
+            expected = sorted(["Grüße.txt", *(paths[uid].name for uid in without(truth, uids[1]))])
+            for _ in range(2):
+                self.assertEqual(sorted(os.listdir(mount / "Within")), expected)
+                self.assertEqual((mount / "Within/Grüße.txt").read_bytes(), letter(1))
+                self.assertEqual((mount / "Within/Grüße.txt").stat().st_ino, inode)
+                self.assertEqual(attempt(os.stat, paths[uids[1]]), errno.ENOENT)
+                mount.remount()
+            run("mv", mount / "Within/Grüße.txt", paths[uids[1]])
+            self.check(mount, "Within", truth)
+
+    def test_gone_with_its_message(self):
+        uid, *_ = self.fill("Gone", 2)
+        with Mount(self.server, "refresh=1") as mount:
+            paths = mount.messages("Gone")
+            os.rename(paths[uid], mount / "Gone/x")
+            self.mailbox.expunge("Gone", uid)
+            wait_for(lambda: os.listdir(mount / "Gone") == [paths[uid + 1].name], "the end of the message")
+            self.assertEqual(attempt(os.stat, mount / "Gone/x"), errno.ENOENT)
+            os.rename(paths[uid + 1], mount / "Gone/x")
+            self.assertEqual((mount / "Gone/x").read_bytes(), letter(1))
+
+    def test_two_mounts(self):
+        """Each keeps the other's names, though it shows them in its next life alone."""
+        first, second, *_ = self.fill("Two mounts", 3)
+        with Mount(self.server) as one, Mount(self.server) as other:
+            other.stop()
+            other.options = [option for option in other.options if "cachedir" not in option] + [f"cachedir={one.cache}"]
+            other.start()
+            os.rename(one.messages("Two mounts")[first], one / "Two mounts/of one")
+            os.rename(other.messages("Two mounts")[second], other / "Two mounts/of the other")
+            one.remount()
+            other.remount()
+            for mount in one, other:
+                self.assertEqual((mount / "Two mounts/of one").read_bytes(), letter(0))
+                self.assertEqual((mount / "Two mounts/of the other").read_bytes(), letter(1))
+
+    def test_one(self):
+        """All that was known and is held of it goes along, for those too who have it open."""
+        truth = self.fill("From", 6)
+        self.fill("To", 0)
+        uid = sorted(truth)[4]
+        before = self.described("From")
+        with Mount(self.server) as mount:
+            path = mount.messages("From")[uid]
+            target = mount / "To" / path.name
+            self.assertEqual(path.read_bytes(), letter(4))
+            status = path.stat()
+            mark = self.server.mark()
+            with open(path, "rb", buffering=0) as file:
+                self.assertEqual(file.read(10), letter(4)[:10])
+                run("mv", path, mount / "To")
+                self.assertEqual(file.read(), letter(4)[10:])
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                file.seek(0)
+                self.assertEqual(file.read(), letter(4))
+                self.assertEqual(os.fstat(file.fileno()).st_ino, target.stat().st_ino)
+            self.assertEqual((target.stat().st_size, target.stat().st_mtime), (status.st_size, status.st_mtime))
+            self.assertEqual(target.read_bytes(), letter(4))
+            self.assertEqual(mount.xattr(target, "user.mail.flags"), "\\Draft \\Flagged \\Seen")
+            self.assertEqual(attempt(os.stat, path), errno.ENOENT)
+            self.assertEqual(self.changes(mark), [f"UID MOVE {uid} To"])
+            self.assertEqual(self.server.fetched(mark), [])
+            self.check(mount, "From", without(truth, uid))
+            self.assertEqual(self.described("To"), {letter(4): before[letter(4)]})
+            wait_flushed(mount, {self.mailbox.uids("To")[0]: letter(4)})
+            mount.remount()
+            mark = self.server.mark()
+            self.assertEqual(os.listdir(mount / "To"), [path.name])
+            self.assertEqual(target.read_bytes(), letter(4))
+            self.assertEqual(self.server.fetched(mark), [])
+
+    def test_all(self):
+        """mv From/*.eml To/, of two folders, one into a folder whose name is no ASCII, and on."""
+        numbers = {}
+        for index, folder in enumerate(("All one", "All two")):
+            self.fill(folder, 25, 100 * index)
+            numbers[folder] = self.letters(folder)
+        self.fill("Größe & mehr", 0)
+        with Mount(self.server) as mount:
+            names = sorted(os.listdir(mount / "All one") + os.listdir(mount / "All two"))
+            for folder in numbers:
+                run("sh", "-c", f"mv '{mount}/{folder}'/*.eml '{mount}/Größe & mehr/'".replace(str(mount), str(mount.point)))
+            mark = self.server.mark()
+            for _ in range(2):
+                self.assertEqual(sorted(os.listdir(mount / "Größe & mehr")), sorted(set(names)))
+                self.assertEqual(os.listdir(mount / "All one"), [])
+                mount.remount()
+            self.assertEqual(self.changes(mark), [])
+            run("sh", "-c", f"cd '{mount.point}' && for f in Größe*/*1.eml; do mv \"$f\" 'All one/' && cat \"All one/${{f##*/}}\" >> '{mount.folder}/read'; done")
+            moved = self.shown(mount, "All one")
+            self.assertTrue(moved)
+            self.assertEqual(sorted(int(line.split()[2]) for line in open(mount.folder / "read", "rb") if b"letter" in line), moved)
+            self.assertEqual(self.letters("All one", "All two", "Größe & mehr"), sorted(numbers["All one"] + numbers["All two"]))
+            self.assertEqual(self.shown(mount, "All one", "All two", "Größe & mehr"), sorted(numbers["All one"] + numbers["All two"]))
+
+    def test_never_replaces(self):
+        """Also one that came since, as long as one can know."""
+        self.fill("Source", 2)
+        self.fill("Target", 2)
+        with Mount(self.server) as mount:
+            source = sorted((mount / "Source").iterdir())
+            target = sorted((mount / "Target").iterdir())
+            self.assertEqual([path.name for path in source], [path.name for path in target])
+            mark = self.server.mark()
+            self.assertEqual(attempt(os.rename, source[0], target[0]), errno.EEXIST)
+            self.assertNotEqual(subprocess.run(["mv", "-f", source[0], mount / "Target"], check=False, stderr=subprocess.DEVNULL).returncode, 0)
+            self.assertEqual(self.changes(mark), [])
+            run("mv", source[0], mount / "Target/another.eml")
+            self.assertEqual(sorted(os.listdir(mount / "Target")), sorted([path.name for path in target] + ["another.eml"]))
+            self.assertEqual(self.letters("Source", "Target"), [0, 0, 1, 1])
+
+    def test_usual_name_is_taken(self):
+        """A message comes to a folder where another one has its name."""
+        self.fill("Names", 4)
+        self.fill("Same names", 2)
+        with Mount(self.server, "refresh=1") as mount:
+            path = sorted((mount / "Names").iterdir())[3]
+            run("mv", path, mount / "Same names")  # its UID is 3 there, and 4 in its name
+            self.server.drop("Same names", letter(50), DATE + datetime.timedelta(minutes=3))
+            self.assertEqual(self.letters("Same names"), [0, 1, 3, 50])
+            wait_for(lambda: len(os.listdir(mount / "Same names")) == 4, "the message")
+            other = path.name.replace(".eml", "~2.eml")
+            self.assertEqual((mount / "Same names" / path.name).read_bytes(), letter(3))
+            self.assertEqual((mount / "Same names" / other).read_bytes(), letter(50))
+            os.unlink(mount / "Same names" / path.name)
+            sync(mount, "Same names")
+            self.assertEqual((mount / "Same names" / path.name).read_bytes(), letter(50))
+            self.assertEqual(sorted(mount.messages("Same names")), [1, 2, 4])
+
+    def test_target_is_gone(self):
+        uid, *_ = truth = self.fill("Stays", 2)
+        self.fill("Goes", 0)
+        with Mount(self.server) as mount:
+            os.listdir(mount / "Goes")
+            path = mount.messages("Stays")[uid]
+            self.mailbox.select("INBOX")
+            self.mailbox.delete("Goes")
+            self.assertEqual(attempt(os.rename, path, mount / "Goes/x"), errno.ENOENT)
+            self.check(mount, "Stays", truth)
+            self.assertEqual(path.read_bytes(), letter(0))
+
+    def test_read_only(self):
+        uid, *_ = truth = self.fill("Read only", 2)
+        with Mount(self.server, "ro") as mount:
+            for target in mount / "Read only/x", mount / "INBOX/x":
+                self.assertEqual(attempt(os.rename, mount.messages("Read only")[uid], target), errno.EROFS)
+            self.check(mount, "Read only", truth)
+
+
+class OldServerTest(MoveCase):
+    """Without MOVE it takes a copy and a removal; without UIDPLUS nobody says which is the copy."""
+
+    OPTIONS = ("--without", "MOVE", "--without", "UIDPLUS")
+
+    def test_move(self):
+        truth = self.fill("Old", 5)
+        self.fill("New", 2, 50)
+        uids = sorted(truth)
+        with Mount(self.server) as mount:
+            paths = mount.messages("Old")
+            contents = {uid: path.read_bytes() for uid, path in paths.items()}
+            mark = self.server.mark()
+            for uid in uids[1:4]:
+                run("mv", paths[uid], mount / "New" / f"was {uid}")
+            for uid in uids[1:4]:
+                self.assertEqual((mount / "New" / f"was {uid}").read_bytes(), contents[uid])
+                self.assertEqual(attempt(os.stat, paths[uid]), errno.ENOENT)
+            self.assertEqual(self.server.fetched(mark), [])
+            self.assertEqual(sorted(mount.messages("Old")), [uids[0], uids[4]])
+            self.assertEqual(self.shown(mount, "Old", "New"), [0, 1, 2, 3, 4, 50, 51])
+            mount.remount()
+            self.assertEqual(self.shown(mount, "Old", "New"), [0, 1, 2, 3, 4, 50, 51])
+            self.assertEqual((mount / "New" / f"was {uids[2]}").read_bytes(), contents[uids[2]])
+        self.assertEqual(self.letters("Old", "New"), [0, 1, 2, 3, 4, 50, 51])
+
+
+class NoMoveTest(MoveCase):
+    """With UIDPLUS the copy's UID is told, and the message itself goes alone."""
+
+    OPTIONS = ("--without", "MOVE")
+
+    def test_move(self):
+        truth = self.fill("Old", 3)
+        self.fill("New", 0)
+        uid = sorted(truth)[1]
+        self.mailbox.store("Old", sorted(truth)[0], "+FLAGS", "\\Deleted")
+        with Mount(self.server) as mount:
+            path = mount.messages("Old")[uid]
+            run("mv", path, mount / "New")
+            self.assertEqual((mount / "New" / path.name).read_bytes(), letter(1))
+            self.assertEqual(self.letters("Old"), [0, 2])
+            self.assertEqual(self.letters("New"), [1])
+
+    def test_cut_behind_the_copy(self):
+        """The removal is done by another connection, so that it is not in both."""
+        truth = self.fill("Cut", 3)
+        self.fill("Into", 0)
+        uid = sorted(truth)[1]
+        with Relay(self.server.ports["imap"]) as relay, Mount(self.server, "tls=off", url=relay.url()) as mount:
+            path = mount.messages("Cut")[uid]
+            os.listdir(mount / "Into")
+            relay.hold = b"UID STORE"
+            results = []
+            mover = threading.Thread(target=lambda: results.append(attempt(os.rename, path, mount / "Into/x")))
+            mover.start()
+            self.assertTrue(relay.held.wait(30))
+            relay.hold = None
+            relay.cut()
+            mover.join(60)
+            self.assertEqual(results, [None])
+            self.assertEqual((mount / "Into/x").read_bytes(), letter(1))
+            self.assertEqual(self.letters("Cut"), [0, 2])
+            self.assertEqual(self.letters("Into"), [1])
+
+
+class Mover(threading.Thread):
+    """Moves messages to and fro between two folders, and notes what fails by other than the network."""
+
+    def __init__(self, mount, folders, moments):
+        super().__init__()
+        self.folders = [mount / folder for folder in folders]
+        self.moments = moments
+        self.over = threading.Event()
+        self.done = 0
+        self.wrong = set()
+        self.start()
+
+    def run(self):
+        while not self.over.is_set():
+            source, target = self.moments.sample(self.folders, 2)
+            names = attempt(os.listdir, source)
+            if not isinstance(names, list):
+                self.over.wait(0.01)  # the folder, or the mount, can't be had now
+                continue
+            for name in self.moments.sample(sorted(names), min(2, len(names))):
+                code = attempt(os.rename, source / name, target / f"{self.done}-{self.moments.random()}")
+                self.done += code is None
+                self.wrong |= {code} - NO_SERVER - {None}
+
+
+class KillTest(MoveCase):
+    """kill -9 of the mount, at any moment: each letter is there once."""
+
+    def test_mount_killed(self):
+        folders = "Killed", "Other"
+        for begin, folder in enumerate(folders):
+            self.fill(folder, 15, 15 * begin)
+        moments = random.Random(SOMEWHERE)
+        done = 0
+        with Mount(self.server) as mount:
+            for cut in range(24):
+                with self.subTest(cut=cut):
+                    self.assertEqual(self.shown(mount, *folders), list(range(30)))
+                    mover = Mover(mount, folders, moments)
+                    threading.Event().wait(0.25 * moments.random())
+                    mount.kill()
+                    mover.over.set()
+                    mover.join(60)
+                    self.assertFalse(mover.is_alive(), "rename hangs in a mount whose daemon died")
+                    done += mover.done
+                    mount.start()
+                    wait_for(lambda: self.letters(*folders) == list(range(30)), "each letter, once")
+            self.assertEqual(self.shown(mount, *folders), list(range(30)))
+        self.assertGreater(done, 20)
+
+
+if __name__ == "__main__":
+    unittest.main()
