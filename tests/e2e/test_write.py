@@ -344,12 +344,12 @@ class RefusalsTest(WriteCase):
     def test_over_quota(self):
         settings = dovecot_settings(
             "mail_plugins = quota\nprotocol imap {\n  mail_plugins = quota imap_quota\n}\n"
-            "plugin {\n  quota = count:User quota\n  quota_vsizes = yes\n  quota_rule = *:storage=100K\n  quota_grace = 0\n}\n",
+            "plugin {\n  quota = count:User quota\n  quota_vsizes = yes\n  quota_rule = *:storage=1M\n}\n",
             "mail_plugins {\n  quota = yes\n}\nprotocol imap {\n  mail_plugins {\n    imap_quota = yes\n  }\n}\n"
-            'quota "User quota" {\n  driver = count\n  storage_size = 100K\n  storage_grace = 0\n}\n')
+            'quota "User quota" {\n  driver = count\n  storage_size = 1M\n}\n')
         with Server("--extra", settings) as server, Mount(server) as mount, server.mailbox() as mailbox:
             os.listdir(mount / "INBOX")
-            self.assertIn("quota", fails("cp", self.file("a.eml", letter("a.eml", 20000)), mount / "INBOX"))
+            self.assertIn("quota", fails("cp", self.file("a.eml", letter("a.eml", 800000)), mount / "INBOX"))  # also beyond any grace
             self.assertEqual(os.listdir(mount / "INBOX"), [])
             run("cp", self.file("b.eml"), mount / "INBOX")
             self.assertEqual(os.listdir(mount / "INBOX"), ["b.eml"])
@@ -367,7 +367,9 @@ class RefusalsTest(WriteCase):
                                     "mail_plugins {\n  acl = yes\n}\nacl_driver = vfile\n")
         with Server("--extra", settings) as server, server.mailbox() as mailbox:
             mailbox.create("Shut")
-            (server.directory / "mail/ann/Shut/dovecot-acl").write_text("owner lr\n")
+            rights = server.directory / "mail/ann/Shut/dovecot-acl"
+            rights.write_text("owner lr\n")
+            rights.chmod(0o644)
             with Mount(server) as mount:
                 self.assertIn("ermission denied", fails("cp", self.file("a.eml"), mount / "Shut"))
                 self.assertEqual(os.listdir(mount / "Shut"), [])
