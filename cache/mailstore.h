@@ -224,8 +224,8 @@ typedef struct {
     void (*removed)(gpointer data, uint32_t uid);
     void (*marked)(gpointer data, uint32_t uid);
     /* It may be in the target. Of a move it is there if it is not here, unless somebody else
-     * removed it. Told ahead of an error; of a move also where the connection was lost, and another
-     * one shows that it is not here; and where the server's answers do not say. */
+     * removed it; and it may be in both, where the server did not come to the end. Told ahead of an
+     * error, and where the server's answers do not say. */
     void (*unsure)(gpointer data, uint32_t uid);
 } MailCopySink;
 

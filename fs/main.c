@@ -131,6 +131,7 @@ static void close_all(gpointer data)
     Mount *mount = wait->mount;
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "pullmail was unmounted");
 
+    moves_end(mount->moves);
     requests_fail(mount->requests, error);
     storer_close(mount->storer);
     mail_store_close(mount->store, wait_done, wait);

@@ -11,7 +11,9 @@
 /*
  * What is known of it when it begins, and what the server told since. `copied`: it is in the
  * target, as `copy` of that `uidvalidity` (0: nobody knows). `gone`, or only `marked`: it is not in
- * its folder any more. `unsure`: see MailCopySink. `here`: it was found where it was.
+ * its folder any more. `unsure`: see MailCopySink. `here`: it was found where it was, with this
+ * `header`. `candidate`: a message in the target that may be it, or a copy of it; `doubtful`: one
+ * of several. `rounds`: how often it was asked for again.
  */
 typedef struct {
     uint64_t waiting; /* the request's id */
@@ -19,8 +21,10 @@ typedef struct {
     char *name, *old_name;
     CatalogMessage message;
     char *flags;
-    bool copied, gone, marked, unsure, here;
-    uint32_t uidvalidity, copy;
+    bool copied, gone, marked, unsure, here, doubtful;
+    uint32_t uidvalidity, copy, candidate;
+    GBytes *header;
+    unsigned rounds;
 } Move;
 
 /* The target has it, under a UID that is known: so has the catalog, with all that was known and is

@@ -1,5 +1,6 @@
 #include "moves.h"
 
+#include "failure.h"
 #include "filename.h"
 #include "inode.h"
 #include "move.h"
@@ -7,6 +8,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+
+enum {
+    ROUNDS = 3, /* times that a move is asked for, where the connection is lost */
+    TRIES = 5,  /* likewise, times that one looks where the messages are, */
+    PAUSE_MILLIS = 500,
+    LONGEST_HEADER = 1 << 20,
+};
 
 /* A message in the target that may be one of those that were moved. */
 typedef struct {
@@ -18,7 +26,7 @@ typedef struct {
  * `batch` is what is under way, all from the folder `from` to the folder `to`, as these were when
  * it began; what is moved gets UIDs from `first` on. `queue` is what waits. `error` is the move's,
  * `looked` that of the look at where messages are that it was unsure of, `found` what is new in the
- * target, where that had to be looked at (`searched`).
+ * target, where that had to be looked at (`searched`); `compared`: all this is done with.
  */
 struct Moves {
     Mount *mount;
@@ -29,7 +37,10 @@ struct Moves {
     GError *error, *looked;
     GArray *found; /* Found */
     uint32_t found_uidvalidity;
-    bool searched;
+    bool searched, compared;
+    void (*stage)(Moves *moves); /* to be begun again by the timer */
+    unsigned tries;              /* of that, in this batch */
+    GSource *timer;
 };
 
 static void begin(Moves *moves);
@@ -43,6 +54,8 @@ static void move_free(gpointer data)
     g_free(move->name);
     g_free(move->old_name);
     g_free(move->flags);
+    if (move->header)
+        g_bytes_unref(move->header);
     g_free(move);
 }
 
@@ -65,15 +78,22 @@ static void forget_batch(Moves *moves)
     g_clear_error(&moves->error);
     g_clear_error(&moves->looked);
     g_array_set_size(moves->found, 0);
-    moves->searched = false;
+    moves->searched = moves->compared = false;
+    moves->tries = 0;
+}
+
+void moves_end(Moves *moves)
+{
+    engine_cancel(&moves->timer);
+    g_queue_clear_full(&moves->queue, move_free);
+    forget_batch(moves);
 }
 
 void moves_free(Moves *moves)
 {
     if (!moves)
         return;
-    forget_batch(moves);
-    g_queue_clear_full(&moves->queue, move_free);
+    moves_end(moves);
     g_ptr_array_unref(moves->batch);
     g_array_unref(moves->found);
     g_free(moves);
@@ -99,6 +119,34 @@ static GArray *collect_uids(const Moves *moves, bool (*test)(const Move *move))
     }
     g_array_sort(uids, mail_compare_uids);
     return uids;
+}
+
+/* --- trying again ----------------------------------------------------------------------------- */
+
+static gboolean begin_stage(gpointer data)
+{
+    Moves *moves = data;
+
+    engine_cancel(&moves->timer);
+    moves->stage(moves);
+    return G_SOURCE_REMOVE;
+}
+
+/*
+ * What the server was asked for may be half done, and who can't find out can't end it: so a lost
+ * connection is not the last word, and a silence neither, but that has been waited for long enough.
+ * True: the stage is begun once more.
+ */
+static bool tries_again(Moves *moves, const GError *error, void (*stage)(Moves *moves))
+{
+    if (!failure_is_lost(error) || !moves->batch->len)
+        return false;
+    moves->tries += mail_errno(error) == ETIMEDOUT ? TRIES / 2 : 1;
+    if (moves->tries >= TRIES)
+        return false;
+    moves->stage = stage;
+    moves->timer = engine_after(PAUSE_MILLIS, begin_stage, moves);
+    return true;
 }
 
 /* --- how it ends ------------------------------------------------------------------------------ */
@@ -154,7 +202,7 @@ static void succeed(const Moves *moves, const Move *move)
 
 static bool wants_identity(const Move *move)
 {
-    return !move->copy && (move->copied || (move->unsure && !move->here));
+    return !move->copy && (move->copied || move->unsure);
 }
 
 /* Whether there is another one of which nobody knows which it is. */
@@ -168,25 +216,25 @@ static bool has_twin(const Moves *moves, const Move *move)
     return false;
 }
 
-/* Sets the UID that it has in the target, where only one new message there can be it. */
-static void identify(const Moves *moves, Move *move)
+/* Which one of what is new in the target can be it, or a copy of it. */
+static void find_candidate(const Moves *moves, Move *move)
 {
-    uint32_t uid = 0;
     guint n = 0;
 
-    if (has_twin(moves, move))
-        return;
     for (guint i = 0; i < moves->found->len; i++) {
         const Found *found = &g_array_index(moves->found, Found, i);
         if (found->size != move->message.size)
             continue;
-        uid = found->uid;
+        move->candidate = found->uid;
         n++;
     }
-    if (n != 1)
-        return;
+    move->doubtful = n > 1 || (n && has_twin(moves, move));
+}
+
+static void set_copy(const Moves *moves, Move *move)
+{
     move->uidvalidity = moves->found_uidvalidity;
-    move->copy = uid;
+    move->copy = move->candidate;
 }
 
 static void end_unsure(const Moves *moves, Move *move)
@@ -220,18 +268,120 @@ static bool is_closing(const GError *error)
     return error && mail_errno(error) == ECANCELED;
 }
 
+/* It is here, and nothing in the target could be a copy of it: the server has not got that far. */
+static bool was_not_begun(const Moves *moves, const Move *move)
+{
+    return failure_is_lost(moves->error) && move->here && !move->copied && moves->searched &&
+           !move->candidate;
+}
+
+static void ask_again(Moves *moves)
+{
+    for (guint i = moves->batch->len; i > 0; i--) {
+        Move *move = moves->batch->pdata[i - 1];
+        if (!was_not_begun(moves, move) || ++move->rounds >= ROUNDS)
+            continue;
+        move->unsure = move->here = false;
+        g_clear_pointer(&move->header, g_bytes_unref);
+        g_queue_push_head(&moves->queue, g_ptr_array_steal_index(moves->batch, i - 1));
+    }
+}
+
 static void end_batch(Moves *moves)
 {
-    for (guint i = 0; moves->searched && i < moves->batch->len; i++)
-        if (wants_identity(moves->batch->pdata[i]))
-            identify(moves, moves->batch->pdata[i]);
+    ask_again(moves);
     for (guint i = 0; i < moves->batch->len; i++)
         end_move(moves, moves->batch->pdata[i]);
     forget_batch(moves);
     begin(moves);
 }
 
+static void remove_left(Moves *moves);
+
+/* --- whether one in the target is a copy of what is here ---------------------------------------
+ */
+
+static bool may_be_in_both(const Move *move)
+{
+    return move->here && !move->copied && move->header && move->candidate && !move->doubtful;
+}
+
+static Move *find_by_candidate(const Moves *moves, uint32_t uid)
+{
+    for (guint i = 0; i < moves->batch->len; i++) {
+        Move *move = moves->batch->pdata[i];
+        if (may_be_in_both(move) && move->candidate == uid)
+            return move;
+    }
+    return NULL;
+}
+
+/* Nothing is removed for the sake of another message that is only as long. */
+static void compare_header(gpointer data, uint32_t uid, const MailRange *asked, GBytes *bytes)
+{
+    Moves *moves = data;
+    Move *move = find_by_candidate(moves, uid);
+
+    (void)asked;
+    if (!move || !g_bytes_equal(move->header, bytes))
+        return;
+    move->copied = true;
+    set_copy(moves, move);
+}
+
+static void compare_headers(Moves *moves);
+
+static void headers_compared(gpointer data, const GError *error)
+{
+    Moves *moves = data;
+
+    if (tries_again(moves, error, compare_headers))
+        return;
+    moves->compared = true;
+    if (is_closing(error))
+        forget_batch(moves);
+    else
+        remove_left(moves);
+}
+
+static const MailRange whole_header = {MAIL_SECTION_HEADER, 0, 0};
+
+static void compare_headers(Moves *moves)
+{
+    g_autoptr(GArray) uids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    for (guint i = 0; i < moves->batch->len; i++) {
+        const Move *move = moves->batch->pdata[i];
+        if (may_be_in_both(move))
+            g_array_append_val(uids, move->candidate);
+    }
+    g_array_sort(uids, mail_compare_uids);
+    const MailFetch what = {.folder = moves->to.name,
+                            .uidvalidity = moves->found_uidvalidity,
+                            .uids = (const uint32_t *)(void *)uids->data,
+                            .n_uids = uids->len,
+                            .ranges = &whole_header,
+                            .n_ranges = 1,
+                            .limit = LONGEST_HEADER};
+    if (uids->len)
+        mail_store_fetch(moves->mount->store, &what, compare_header, headers_compared, moves);
+    else
+        end_batch(moves);
+}
+
 /* --- which message in the target it is -------------------------------------------------------- */
+
+static void identify_all(const Moves *moves)
+{
+    for (guint i = 0; i < moves->batch->len; i++)
+        if (wants_identity(moves->batch->pdata[i]))
+            find_candidate(moves, moves->batch->pdata[i]);
+    for (guint i = 0; i < moves->batch->len; i++) {
+        Move *move = moves->batch->pdata[i];
+        if (wants_identity(move) && !move->here && move->candidate && !move->doubtful)
+            set_copy(moves, move);
+    }
+}
 
 static void note_found(gpointer data, uint32_t uidvalidity, uint32_t uid, uint64_t size)
 {
@@ -242,17 +392,25 @@ static void note_found(gpointer data, uint32_t uidvalidity, uint32_t uid, uint64
     g_array_append_val(moves->found, found);
 }
 
+static void search_target(Moves *moves);
+
 static void target_searched(gpointer data, const GError *error)
 {
     Moves *moves = data;
 
+    if (tries_again(moves, error, search_target))
+        return;
     moves->searched = !error;
     if (error)
         g_info("%s", error->message);
-    if (is_closing(error))
+    if (is_closing(error)) {
         forget_batch(moves);
-    else
+    } else if (error) {
         end_batch(moves);
+    } else {
+        identify_all(moves);
+        compare_headers(moves);
+    }
 }
 
 static void search_target(Moves *moves)
@@ -262,7 +420,8 @@ static void search_target(Moves *moves)
                            .uidvalidity = moves->to.state.uidvalidity,
                            .first = moves->first};
 
-    if (uids->len)
+    g_array_set_size(moves->found, 0);
+    if (uids->len && !moves->compared)
         mail_store_find(moves->mount->store, &what, note_found, target_searched, moves);
     else
         end_batch(moves);
@@ -279,15 +438,21 @@ static void note_here(gpointer data, uint32_t uid, const MailRange *asked, GByte
 {
     Move *move = find(data, uid);
 
-    (void)asked, (void)bytes;
-    if (move)
-        move->here = true;
+    (void)asked;
+    if (!move || move->here)
+        return;
+    move->here = true;
+    move->header = g_bytes_ref(bytes);
 }
+
+static void search_source(Moves *moves);
 
 static void source_searched(gpointer data, const GError *error)
 {
     Moves *moves = data;
 
+    if (tries_again(moves, error, search_source))
+        return;
     moves->looked = error ? g_error_copy(error) : NULL;
     if (is_closing(error))
         forget_batch(moves);
@@ -301,16 +466,15 @@ static void source_searched(gpointer data, const GError *error)
 static void search_source(Moves *moves)
 {
     g_autoptr(GArray) uids = collect_uids(moves, is_unsure);
-    const MailRange first_byte = {MAIL_SECTION_HEADER, 0, 1};
     const MailFetch what = {.folder = moves->from.name,
                             .uidvalidity = moves->from.state.uidvalidity,
                             .uids = (const uint32_t *)(void *)uids->data,
                             .n_uids = uids->len,
-                            .ranges = &first_byte,
+                            .ranges = &whole_header,
                             .n_ranges = 1,
-                            .limit = 1};
+                            .limit = LONGEST_HEADER};
 
-    if (moves->error && uids->len)
+    if (moves->error && uids->len && !moves->compared)
         mail_store_fetch(moves->mount->store, &what, note_here, source_searched, moves);
     else
         search_target(moves);
@@ -343,6 +507,8 @@ static void left_removed(gpointer data, const GError *error)
 {
     Moves *moves = data;
 
+    if (tries_again(moves, error, remove_left))
+        return;
     if (is_closing(error))
         forget_batch(moves);
     else

@@ -6,7 +6,9 @@
  * files stay good (moved.h). Where the server does not say which UID it has now, it is looked for
  * in the target, among what is new there, by its size; and where that leaves a doubt, it is shown
  * there under its usual name, and fetched again. Where a connection was lost on the way, one looks
- * where it is. Who is interrupted does not stop the move.
+ * where it is: a server that ended in the midst of it may have it in both folders, and then the old
+ * one is removed, if the other one's header is the same. Who is interrupted does not stop the
+ * move.
  */
 #pragma once
 
@@ -26,3 +28,5 @@ void moves_free(Moves *moves); /* NULL is allowed */
  * says otherwise.
  */
 void moves_add(Moves *moves, Request *request, uint32_t target);
+/* The mount ends: what is under way is left to the server. Ahead of the store's closing. */
+void moves_end(Moves *moves);

@@ -6,13 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* Of a message: what may have become of it. Neither bit: nothing was done to it, or all was told.
- */
-enum {
-    ASKED = 1 << 0, /* a command under way may copy it */
-    LOST = 1 << 1,  /* so might one on a connection that was lost */
-};
-
 typedef struct {
     struct CopyOp *copy;
     size_t first, n_uids; /* of the operation's UIDs */
@@ -29,8 +22,8 @@ typedef struct {
  * that. A server that does not tell the new UIDs says OK also of messages that are not there, so
  * that a search ahead of the command tells which are.
  *
- * To move twice does nothing more: where a connection was lost, that is asked for again, and what
- * is not there any more by then may have been moved. A copy is not asked for again.
+ * Once it is sent, it is not asked for again: where a connection was lost, maybe since the server
+ * ended in the midst of it, messages may be copied; of a move, and be here all the same.
  */
 typedef struct CopyOp {
     ImapChangeOp change;
@@ -38,8 +31,8 @@ typedef struct CopyOp {
     bool moves;
     bool by_move;
     const MailCopySink *sink;
-    uint8_t *states; /* of each UID */
-    size_t at;       /* those from here on have not been sent */
+    bool *asked; /* of each UID: a command under way may copy it */
+    size_t at;   /* those from here on have not been sent */
     GPtrArray *batches;
     GArray *copied; /* UIDs, ascending, that are to be removed */
     ImapRemoval *removal;
@@ -127,9 +120,9 @@ static void tell_one(const Batch *batch, size_t i)
         tell_copied(batch, uid, GPOINTER_TO_UINT(target));
     else if (!batch->refusal && !batch->copies && found)
         tell_copied(batch, uid, 0);
-    else if (!found && ((copy->states[i] & LOST) || !(batch->searched || batch->refusal)))
+    else if (!found && !batch->searched && !batch->refusal)
         copy->sink->unsure(copy->change.op.data, uid);
-    copy->states[i] = 0;
+    copy->asked[i] = false;
 }
 
 static void go_on(CopyOp *copy)
@@ -263,8 +256,8 @@ static bool send_batch(CopyOp *copy)
     if (!imap_session_add_mailbox(op->session, command, copy->target, &copy->failure))
         return false;
     for (size_t i = 0; i < n; i++)
-        copy->states[batch->first + i] |= ASKED;
-    op->told = op->told || !copy->by_move; /* it can't be asked for again */
+        copy->asked[batch->first + i] = true;
+    op->told = true; /* it can't be asked for again */
     send(batch, g_steal_pointer(&command), &copy_events);
     return true;
 }
@@ -309,8 +302,6 @@ static void copy_start(MailOp *op)
     CopyOp *copy = (CopyOp *)op;
 
     copy->by_move = copy->moves && imap_change_can(&copy->change, IMAP_CAP_MOVE);
-    for (size_t i = 0; i < copy->change.n_uids; i++)
-        copy->states[i] = copy->states[i] ? LOST : 0;
     copy->at = 0;
     g_ptr_array_set_size(copy->batches, 0);
     imap_change_start(&copy->change);
@@ -321,7 +312,7 @@ static void copy_failing(MailOp *op)
     const CopyOp *copy = (CopyOp *)op;
 
     for (size_t i = 0; i < copy->change.n_uids; i++)
-        if (copy->states[i])
+        if (copy->asked[i])
             copy->sink->unsure(op->data, copy->change.uids[i]);
 }
 
@@ -333,7 +324,7 @@ static void copy_free(MailOp *op)
     g_ptr_array_unref(copy->batches);
     g_array_unref(copy->copied);
     g_clear_error(&copy->failure);
-    g_free(copy->states);
+    g_free(copy->asked);
     g_free(copy->target);
     imap_change_free(&copy->change);
 }
@@ -354,7 +345,7 @@ MailOp *imap_copy_new(const MailCopy *request, bool moves, const MailCopySink *s
     copy->target = g_strdup(request->target);
     copy->moves = moves;
     copy->sink = sink;
-    copy->states = g_new0(uint8_t, change->n_uids + 1);
+    copy->asked = g_new0(bool, change->n_uids + 1);
     copy->batches = g_ptr_array_new_with_free_func(batch_free);
     copy->copied = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     if (moves && g_strcmp0(request->folder, request->target) == 0)

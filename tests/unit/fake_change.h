@@ -100,9 +100,11 @@ static void fake_move_one(const FakeServer *server, FakeFolder *folder, FakeFold
     if (!message || server->moves == FAKE_MOVES_LOST_BEFORE)
         return;
     uint32_t copy = fake_transfer(folder, target, message,
-                                  marks || server->moves == FAKE_MOVES_HALF);
+                                  marks || server->moves == FAKE_MOVES_HALF ||
+                                      server->moves == FAKE_MOVES_IN_BOTH);
     bool tells = server->moves != FAKE_MOVES_SILENT && !marks;
-    if (server->moves == FAKE_MOVES_LOST || server->moves == FAKE_MOVES_UNSURE) {
+    if (server->moves == FAKE_MOVES_LOST || server->moves == FAKE_MOVES_UNSURE ||
+        server->moves == FAKE_MOVES_IN_BOTH) {
         sink->unsure(data, uid);
         return;
     }
@@ -119,8 +121,7 @@ static G_GNUC_UNUSED GError *fake_move_some(const FakeServer *server, FakeFolder
 {
     for (size_t i = 0; i < n; i++)
         fake_move_one(server, folder, target, uids[i], sink, data);
-    return server->moves == FAKE_MOVES_LOST || server->moves == FAKE_MOVES_LOST_BEFORE ||
-                   server->moves == FAKE_MOVES_HALF
+    return server->moves >= FAKE_MOVES_LOST
                ? g_error_new(MAIL_ERROR, ENOTCONN, "the connection broke")
                : NULL;
 }

@@ -51,7 +51,8 @@ typedef enum {
     FAKE_MOVES_UNSURE,      /* not at all, and they are not here any more */
     FAKE_MOVES_LOST,        /* the connection breaks afterwards, */
     FAKE_MOVES_LOST_BEFORE, /* or before, */
-    FAKE_MOVES_HALF,        /* or when they are copied */
+    FAKE_MOVES_HALF,        /* or when they are copied, and that was told, */
+    FAKE_MOVES_IN_BOTH,     /* or was not */
 } FakeMoves;
 
 typedef struct {

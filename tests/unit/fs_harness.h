@@ -119,6 +119,7 @@ static void fs_begin_removals(Fs *fs)
 static void fs_close_all(Fs *fs)
 {
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "unmounted");
+    moves_end(fs->mount.moves);
     requests_fail(fs->mount.requests, error);
     storer_close(fs->mount.storer);
     mail_store_close(fs->mount.store, fs_call_done, fs);

@@ -9,10 +9,9 @@ static uint64_t rename_send(Fs *fs, uint64_t parent, const char *name, uint64_t 
                             const char *new_name, unsigned flags)
 {
     struct fuse_rename2_in in = {.newdir = new_parent, .flags = flags};
-    size_t first = strlen(name) + 1, length = first + strlen(new_name) + 1;
-    g_autofree char *both = g_malloc(length);
-    memcpy(both, name, first);
-    memcpy(both + first, new_name, length - first);
+    g_autofree char *both = g_strdup_printf("%s%c%s", name, 1, new_name);
+    size_t length = strlen(both) + 1;
+    both[strlen(name)] = '\0';
     return fs_send(fs, FUSE_RENAME2, parent, &in, sizeof in, both, length);
 }
 

@@ -193,7 +193,7 @@ static void test_lost(void **state)
     assert_file(fs, place.inbox, rename_usual(3), fs_message(fs, "INBOX", 3));
     assert_no_file(fs, place.target, "note");
     place.scene.server->moves = FAKE_MOVES_LOST;
-    fake_fail(place.scene.server, FAKE_FETCH, ENOTCONN, 1);
+    fake_fail(place.scene.server, FAKE_FETCH, ETIMEDOUT, 3);
     assert_int_equal(move(&place, rename_usual(3), "note"), ENOTCONN);
     refresh_stale(fs->mount.refresher, inode_of(place.inbox).folder);
     assert_int_equal(fs_opendir(fs, place.inbox), 0);
@@ -212,12 +212,43 @@ static void test_half(void **state)
     assert_int_equal(move(&place, rename_usual(2), "letter"), 0);
     assert_file(fs, place.target, "letter", fs_message(fs, "Archive", 50));
     assert_messages(&place, 2, 2);
-    fake_fail(place.scene.server, FAKE_REMOVE, ENOTCONN, 1);
+    fake_fail(place.scene.server, FAKE_REMOVE, EACCES, 1);
     assert_int_equal(warnings, 0);
     assert_int_equal(move(&place, rename_usual(3), "note"), ENOTCONN);
     assert_int_equal(warnings, 1);
     assert_file(fs, place.inbox, rename_usual(3), fs_message(fs, "INBOX", 3));
     assert_messages(&place, 2, 3);
+    scene_end(&place.scene);
+}
+
+/* The server ended in the midst of it, and has it in both: the old one goes, and it alone. */
+static void test_in_both(void **state)
+{
+    Place place = place_mounted(state, FAKE_MOVES_IN_BOTH);
+    Fs *fs = place.scene.fs;
+    fake_fail(place.scene.server, FAKE_FIND, ECONNREFUSED, 1);
+    fake_fail(place.scene.server, FAKE_REMOVE, ENOTCONN, 1);
+    assert_int_equal(move(&place, rename_usual(2), "letter"), 0);
+    assert_file(fs, place.target, "letter", fs_message(fs, "Archive", 50));
+    assert_no_file(fs, place.inbox, rename_usual(2));
+    assert_messages(&place, 2, 2);
+    assert_removals(place.scene.server, ">Archive:2;2;");
+    scene_end(&place.scene);
+}
+
+/* One that came meanwhile is as long, and another: nothing is removed for its sake. */
+static void test_not_in_both(void **state)
+{
+    Place place = place_mounted(state, FAKE_MOVES_LOST_BEFORE);
+    Fs *fs = place.scene.fs;
+    assert_int_equal(fs_list_first(fs, place.target), 0);
+    fake_add(place.scene.server, place.archive, 50, 10, 12);
+    assert_int_equal(move(&place, rename_usual(2), "letter"), ENOTCONN);
+    assert_file(fs, place.inbox, rename_usual(2), fs_message(fs, "INBOX", 2));
+    assert_messages(&place, 3, 2);
+    assert_removals(place.scene.server, ">Archive:2;");
+    assert_int_equal(move(&place, rename_usual(3), "note"), ENOTCONN);
+    assert_removals(place.scene.server, ">Archive:2;>Archive:3;>Archive:3;>Archive:3;");
     scene_end(&place.scene);
 }
 
@@ -385,6 +416,8 @@ int main(void)
         TEST_IN_DIRECTORY(test_marked),
         TEST_IN_DIRECTORY(test_lost),
         TEST_IN_DIRECTORY(test_half),
+        TEST_IN_DIRECTORY(test_in_both),
+        TEST_IN_DIRECTORY(test_not_in_both),
         TEST_IN_DIRECTORY(test_what_fails),
         TEST_IN_DIRECTORY(test_together),
         TEST_IN_DIRECTORY(test_interrupted),
