@@ -1,6 +1,7 @@
 #include "attr.h"
 
 #include "control.h"
+#include "draft.h"
 #include "inode.h"
 
 enum { STAT_BLOCK = 512 };
@@ -63,6 +64,13 @@ static bool attr_status(const Mount *mount, fuse_ino_t ino, struct stat *st)
     return text || !inode_of(ino).folder;
 }
 
+static bool attr_draft(const Mount *mount, fuse_ino_t ino, struct stat *st)
+{
+    fill_owner(mount, S_IFREG | 0666, st);
+    st->st_ino = ino;
+    return drafts_stat(mount->drafts, ino, st) == 0;
+}
+
 bool attr_of(const Mount *mount, fuse_ino_t ino, struct stat *st)
 {
     Inode inode = inode_of(ino);
@@ -82,6 +90,8 @@ bool attr_of(const Mount *mount, fuse_ino_t ino, struct stat *st)
         attr_message(mount, inode.folder, &message, st);
         return true;
     }
+    if (inode.kind == INODE_DRAFT)
+        return attr_draft(mount, ino, st);
     if (inode.kind != INODE_CONTROL || !control_mode(inode.uid))
         return false;
     return control_is_status(ino) ? attr_status(mount, ino, st) : attr_control(mount, ino, st);

@@ -1,7 +1,7 @@
 /*
- * attr.h: what stat shows of a folder, a message, and pullmail's own files.
+ * attr.h: what stat shows of a folder, a message, a draft, and pullmail's own files.
  *
- * Any thread; from memory.
+ * Any thread; from memory, and of drafts from the local disk.
  */
 #pragma once
 

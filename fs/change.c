@@ -35,6 +35,8 @@ void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
         fuse_reply_err(req, EPERM); /* what is in .pullmail */
     } else if (tree_child(mount->tree, folder, name, &node)) {
         fuse_reply_err(req, EISDIR);
+    } else if (write_unlink(mount, parent, folder, name)) {
+        fuse_reply_err(req, 0);
     } else if (!filename_message(mount, folder, name, &message) ||
                removals_hide(mount->removals, folder, &message)) {
         fuse_reply_err(req, ENOENT);
@@ -77,19 +79,5 @@ void change_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const
 void change_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
     (void)ino, (void)parent, (void)name;
-    fuse_reply_err(req, EPERM);
-}
-
-void change_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
-                    struct fuse_file_info *file)
-{
-    (void)ino, (void)st, (void)to_set, (void)file;
-    fuse_reply_err(req, EPERM);
-}
-
-void change_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
-                  struct fuse_file_info *file)
-{
-    (void)ino, (void)bytes, (void)size, (void)offset, (void)file;
     fuse_reply_err(req, EPERM);
 }

@@ -1,6 +1,7 @@
 #include "attr.h"
 #include "control.h"
 #include "dircache.h"
+#include "draft.h"
 #include "fetch.h"
 #include "filename.h"
 #include "inode.h"
@@ -36,6 +37,8 @@ static double timeout_of(const Mount *mount, fuse_ino_t ino)
 
     if (find_message(mount, ino, &message))
         return trust_lasts(mount->trust, &message) ? MOUNT_MESSAGE_TIMEOUT : 0;
+    if (inode_of(ino).kind == INODE_DRAFT)
+        return 0;
     return control_is_status(ino) ? MOUNT_MESSAGE_TIMEOUT : mount_kernel_timeout(mount);
 }
 
@@ -76,7 +79,7 @@ static bool is_stale(const Mount *mount, fuse_ino_t ino)
 /* What memory knows under the name. */
 static bool lookup_known(const Mount *mount, fuse_ino_t parent, const char *name, struct stat *st)
 {
-    fuse_ino_t own = control_lookup(parent, name);
+    fuse_ino_t own = control_lookup(parent, name), draft;
     uint32_t folder;
     TreeNode node;
 
@@ -88,6 +91,9 @@ static bool lookup_known(const Mount *mount, fuse_ino_t parent, const char *name
         attr_folder(mount, &node, st);
         return true;
     }
+    draft = drafts_named(mount->drafts, folder, name);
+    if (draft && attr_of(mount, draft, st))
+        return true;
     return lookup_message(mount, folder, name, st);
 }
 
@@ -111,13 +117,18 @@ static bool lookup_source(const Mount *mount, fuse_ino_t parent, const char *nam
     return !(node.attributes & MAIL_FOLDER_NOSELECT);
 }
 
+/* A draft is there for as long as the kernel knows it. */
 static void reply_found(fuse_req_t req, const struct stat *st)
 {
     const Mount *mount = mount_of(req);
     struct fuse_entry_param entry = {.attr = *st};
+    bool is_draft = inode_of(st->st_ino).kind == INODE_DRAFT;
 
     fill_entry(mount, &entry);
-    fuse_reply_entry(req, &entry);
+    if (is_draft && !drafts_look_up(mount->drafts, st->st_ino))
+        fuse_reply_err(req, ENOENT);
+    else if (fuse_reply_entry(req, &entry) != 0 && is_draft)
+        drafts_forget(mount->drafts, st->st_ino, 1);
 }
 
 static void reply_unknown(fuse_req_t req, fuse_ino_t parent)
@@ -273,12 +284,20 @@ void dir_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
     request_post(request, prove_submit);
 }
 
+/* Only a draft matters, and a status, which is looked up once. */
+static void forget(const Mount *mount, fuse_ino_t ino, uint64_t count)
+{
+    if (inode_of(ino).kind == INODE_DRAFT)
+        drafts_forget(mount->drafts, ino, count);
+    else
+        control_forget(mount->control, ino);
+}
+
 void dir_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
 {
     const Mount *mount = mount_of(req);
 
-    (void)count; /* only a status matters, which is looked up once */
-    control_forget(mount->control, ino);
+    forget(mount, ino, count);
     fuse_reply_none(req);
 }
 
@@ -287,7 +306,7 @@ void dir_forget_many(fuse_req_t req, size_t count, struct fuse_forget_data *forg
     const Mount *mount = mount_of(req);
 
     for (size_t i = 0; i < count; i++)
-        control_forget(mount->control, forgotten[i].ino);
+        forget(mount, forgotten[i].ino, forgotten[i].nlookup);
     fuse_reply_none(req);
 }
 
@@ -374,13 +393,15 @@ void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 }
 
 /*
- * Where readdir is: behind ".", behind "..", behind a folder (by id), behind a message (by UID). A
+ * Where readdir is: behind ".", behind "..", behind a folder (by id), behind a message (by UID),
+ * behind a draft (by its number). A
  * position stays right while entries come and go.
  */
 #define POSITION_DOT 1
 #define POSITION_DOTDOT 2
 #define POSITION_FOLDERS (INT64_C(1) << 40)
 #define POSITION_MESSAGES (INT64_C(2) << 40)
+#define POSITION_DRAFTS (INT64_C(3) << 40)
 
 /* listed: all is listed; else messages up to the horizon are, and may be read. */
 typedef struct {
@@ -491,11 +512,30 @@ static bool add_messages(Listing *listing, uint32_t folder, uint32_t after)
     return true;
 }
 
+/* What has become a message meanwhile was listed among these, or is not seen this time. */
+static void add_drafts(Listing *listing, uint32_t folder, uint32_t after)
+{
+    uint64_t last = after ? inode_number(INODE_DRAFT, folder, after) : 0;
+    bool room = true;
+
+    while (room) {
+        g_auto(Draft) draft = {0};
+        struct stat st;
+        if (!drafts_after(listing->mount->drafts, folder, last, &draft))
+            return;
+        last = draft.ino;
+        if (attr_of(listing->mount, draft.ino, &st))
+            room = add(listing, draft.name, &st, false, POSITION_DRAFTS + inode_of(last).uid);
+    }
+}
+
 static void list(Listing *listing, const TreeNode *node, int64_t position)
 {
-    uint32_t after_folder = 0, after_message = 0;
+    uint32_t after_folder = 0, after_message = 0, after_draft = 0;
 
-    if (position >= POSITION_MESSAGES)
+    if (position >= POSITION_DRAFTS)
+        after_draft = (uint32_t)(position - POSITION_DRAFTS);
+    else if (position >= POSITION_MESSAGES)
         after_message = (uint32_t)(position - POSITION_MESSAGES);
     else if (position >= POSITION_FOLDERS)
         after_folder = (uint32_t)(position - POSITION_FOLDERS);
@@ -503,7 +543,9 @@ static void list(Listing *listing, const TreeNode *node, int64_t position)
         return;
     if (position < POSITION_MESSAGES && !add_folders(listing, node->id, after_folder))
         return;
-    add_messages(listing, node->id, after_message);
+    if (position < POSITION_DRAFTS && !add_messages(listing, node->id, after_message))
+        return;
+    add_drafts(listing, node->id, after_draft);
 }
 
 /*

@@ -119,6 +119,10 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
     Mount *mount = mount_of(req);
     CatalogMessage message;
 
+    if (inode_of(ino).kind == INODE_DRAFT) {
+        write_open(req, ino, file);
+        return;
+    }
     if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC)) {
         fuse_reply_err(req, EPERM); /* where the mount is read-only, the kernel says so */
         return;
@@ -129,6 +133,7 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
     }
     /* Neither a message nor a status ever changes: what the kernel has of it stays good. */
     file->keep_cache = 1;
+    file->noflush = 1;
     if (control_is_status(ino)) {
         open_status(req, ino, file);
     } else if (!find_message(mount, ino, &message)) {
@@ -228,6 +233,10 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     Request *request;
 
     (void)file;
+    if (inode_of(ino).kind == INODE_DRAFT) {
+        write_read(req, ino, size, offset);
+        return;
+    }
     if (control_is_status(ino)) {
         read_status(req, ino, size, offset);
         return;

@@ -32,6 +32,7 @@ Inode inode_of(uint64_t number)
     case INODE_FOLDER:
         return inode.uid == 0 ? inode : invalid;
     case INODE_MESSAGE:
+    case INODE_DRAFT:
         return inode.uid != 0 ? inode : invalid;
     case INODE_CONTROL:
         return inode;

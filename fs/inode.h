@@ -15,6 +15,7 @@ typedef enum {
     INODE_FOLDER = 1,  /* a directory; uid 0 */
     INODE_MESSAGE = 2, /* a message's file */
     INODE_CONTROL = 3, /* .pullmail (uid 0) and what is in it */
+    INODE_DRAFT = 4,   /* a file that is being written; uid counts them */
     INODE_INVALID = 15,
 } InodeKind;
 

@@ -6,6 +6,7 @@
 #include "control.h"
 #include "daemon.h"
 #include "dircache.h"
+#include "draft.h"
 #include "fetch.h"
 #include "flush.h"
 #include "inode_map.h"
@@ -17,6 +18,7 @@
 #include "refresh.h"
 #include "removal.h"
 #include "request.h"
+#include "storing.h"
 #include "trust.h"
 
 #include <errno.h>
@@ -109,6 +111,13 @@ static void begin_removals(gpointer data)
     wait_done(data, NULL);
 }
 
+static void finish_storing(gpointer data)
+{
+    Wait *wait = data;
+
+    storer_finish(wait->mount->storer, wait->mount, wait_done, wait);
+}
+
 static void finish_removals(gpointer data)
 {
     Wait *wait = data;
@@ -124,6 +133,7 @@ static void close_all(gpointer data)
 
     moves_end(mount->moves);
     requests_fail(mount->requests, error);
+    storer_close(mount->storer);
     mail_store_close(mount->store, wait_done, wait);
 }
 
@@ -150,6 +160,7 @@ static void open_cache(Mount *mount, const char *key)
     mount->content = content_open(directory, mount->options->cachesize);
     content_start_writer(mount->content);
     mount->journal = journal_open(directory);
+    mount->drafts = drafts_new(directory);
 }
 
 static void mount_begin(Mount *mount, const Options *options, MailStore *store, const char *key)
@@ -165,6 +176,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->refresher = refresher_new(mount);
     mount->moved = inode_map_new();
     mount->removals = removals_new(mount, mount->journal);
+    mount->storer = storer_new();
     mount->moves = moves_new(mount);
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, prefetch_bound(options));
@@ -181,14 +193,18 @@ static void mount_end(Mount *mount)
 {
     pusher_stop(mount->pusher);
     notifier_stop(mount->notifier);
-    if (mount->features) /* it was connected */
+    if (mount->features) { /* it was connected */
+        wait_for(mount, finish_storing, NULL);
         wait_for(mount, finish_removals, NULL);
+    }
     wait_for(mount, close_all, NULL);
     wait_for(mount, free_store, NULL);
     engine_stop(mount->engine);
     fetcher_free(mount->fetcher);
     prefetcher_free(mount->prefetcher);
     pusher_free(mount->pusher);
+    storer_free(mount->storer);
+    drafts_free(mount->drafts);
     moves_free(mount->moves);
     removals_free(mount->removals);
     inode_map_free(mount->moved);

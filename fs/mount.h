@@ -20,6 +20,7 @@
 
 typedef struct Control Control;
 typedef struct DirCache DirCache;
+typedef struct Drafts Drafts;
 typedef struct Fetcher Fetcher;
 typedef struct Flusher Flusher;
 typedef struct InodeMap InodeMap;
@@ -29,6 +30,7 @@ typedef struct Pusher Pusher;
 typedef struct Refresher Refresher;
 typedef struct Removals Removals;
 typedef struct Requests Requests;
+typedef struct Storer Storer;
 typedef struct Trust Trust;
 
 typedef struct Mount {
@@ -45,6 +47,8 @@ typedef struct Mount {
     Requests *requests;
     Refresher *refresher;
     Removals *removals;
+    Drafts *drafts;
+    Storer *storer;
     InodeMap *moved;
     Moves *moves;
     Fetcher *fetcher;

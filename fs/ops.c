@@ -22,6 +22,8 @@ static void init(void *userdata, struct fuse_conn_info *conn)
     conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
     /* All of it is told to the kernel (notify.h), and looking at mtime would cost requests. */
     conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
+    /* A file that the kernel opens by itself it would truncate without a word. */
+    conn->want &= ~(unsigned)FUSE_CAP_ATOMIC_O_TRUNC;
     trust_set_kernel(mount->trust, conn->capable & FUSE_CAP_NO_OPEN_SUPPORT);
 }
 
@@ -67,6 +69,21 @@ FOLLOWED(xattr_list, (fuse_req_t req, fuse_ino_t ino, size_t size), (req, ino, s
 COUNTED(change_unlink, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
 COUNTED(change_fsyncdir, (fuse_req_t req, fuse_ino_t ino, int datasync, File *file),
         (req, ino, datasync, file))
+COUNTED(write_create,
+        (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, File *file),
+        (req, parent, name, mode, file))
+COUNTED(write_write,
+        (fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset, File *file),
+        (req, ino, bytes, size, offset, file))
+COUNTED(write_flush, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
+COUNTED(write_fsync, (fuse_req_t req, fuse_ino_t ino, int datasync, File *file),
+        (req, ino, datasync, file))
+COUNTED(write_setattr, (fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, File *file),
+        (req, ino, st, to_set, file))
+COUNTED(write_copy,
+        (fuse_req_t req, fuse_ino_t from, off_t from_offset, File *from_file, fuse_ino_t to,
+         off_t to_offset, File *to_file, size_t length, int flags),
+        (req, from, from_offset, from_file, to, to_offset, to_file, length, flags))
 COUNTED(folders_mkdir, (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode),
         (req, parent, name, mode))
 COUNTED(folders_rmdir, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
@@ -106,6 +123,10 @@ const struct fuse_lowlevel_ops pullmail_ops = {
     .rename = counted_rename_entry,
     .symlink = change_symlink,
     .link = change_link,
-    .setattr = change_setattr,
-    .write = change_write,
+    .create = counted_write_create,
+    .write = counted_write_write,
+    .flush = counted_write_flush,
+    .fsync = counted_write_fsync,
+    .setattr = counted_write_setattr,
+    .copy_file_range = counted_write_copy,
 };

@@ -61,10 +61,34 @@ void change_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 void change_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
 void change_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
 void change_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name);
-void change_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
-                    struct fuse_file_info *file);
-void change_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
+
+/*
+ * write.c: files that users make become messages (see draft.h and storing.h). What was written is
+ * stored when it is flushed, that is at close(), and at fsync(), which tell the outcome. A
+ * message's bytes and date can't be changed: EPERM. Messages and folders all have the owner and
+ * mode that the mount has: to set another mode is not refused, and changes nothing, nor is another
+ * time of a folder; another owner is EPERM. A whole message that is copied to an empty file
+ * (copy_file_range) is copied at the server.
+ */
+void write_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
                   struct fuse_file_info *file);
+void write_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
+                 struct fuse_file_info *file);
+void write_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
+void write_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *file);
+void write_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
+                   struct fuse_file_info *file);
+void write_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset,
+                struct fuse_file_info *from_file, fuse_ino_t to, off_t to_offset,
+                struct fuse_file_info *to_file, size_t length, int flags);
+/* Of a draft, in place of file.c's. */
+void write_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
+void write_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset);
+/* The draft of that name is gone; false: there is none. */
+bool write_unlink(Mount *mount, fuse_ino_t parent, uint32_t folder, const char *name);
+/* Renames the draft of that name, and replies; false, without a reply: there is none. */
+bool write_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+                  const char *new_name);
 
 /*
  * rename.c: of a folder, see below; of a message within its folder, which gives it a name of the

@@ -290,6 +290,7 @@ const char *options_help(void)
            "  idle=SECONDS         without work until a POP3 session is left (5)\n"
            "  expunge=WHEN         now, unmount or never (now)\n"
            "  trash=FOLDER         unlink moves messages there\n"
+           "  any                  store files that do not look like messages too\n"
            "\n"
            "See mount.pullmail(8).\n";
 }

@@ -42,6 +42,7 @@ typedef struct {
     unsigned idle;             /* seconds without work until a POP3 session is left */
     ExpungeMode expunge;
     char *trash;
+    bool any; /* what does not look like a message is stored too */
 
     struct fuse_args mount_args; /* argv for fuse_session_new: what is libfuse's and the kernel's */
 } Options;

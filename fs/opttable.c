@@ -199,6 +199,12 @@ static bool pass_ro_rw(const Option *option, OptionTarget *target, const char *v
     return pass(option, target, value, error);
 }
 
+static bool set_any(const Option *option, OptionTarget *target, const char *value, GError **error)
+{
+    (void)option, (void)value, (void)error;
+    return target->options->any = true;
+}
+
 static bool pass_allow_other(const Option *option, OptionTarget *target, const char *value,
                              GError **error)
 {
@@ -258,6 +264,7 @@ static const Option table[] = {
     {"idle=", set_number, AT(idle), 0, 3600},
     {"expunge=", set_expunge, 0, 0, 0},
     {"trash=", set_text, AT(trash), 0, 0},
+    {"any", set_any, 0, 0, 0},
 
     {"password=", refuse_password, 0, 0, 0},
     {"pass=", refuse_password, 0, 0, 0},

@@ -500,7 +500,7 @@ static void accept_removal(Removals *removals, Removal *removal)
 static void written(Removals *removals, Removal *removal, const GError *error)
 {
     removal->kept = !error;
-    if (removal->waiting.head)
+    if (removal->waiting.head || removal->queued)
         accept_removal(removals, removal);
     else
         remove_removal(removals, removal);
@@ -555,6 +555,18 @@ void removals_add(Removals *removals, Request *request)
     }
     removal = removal_new(removals, inode.folder, inode.uid);
     request_wait(request, &removal->waiting);
+    write_down(removals, removal);
+}
+
+/* It is hidden at once. */
+void removals_drop(Removals *removals, uint32_t folder, uint32_t uid)
+{
+    Removal *removal;
+
+    if (find(removals, inode_number(INODE_MESSAGE, folder, uid)))
+        return;
+    removal = removal_new(removals, folder, uid);
+    hide(removals, removal);
     write_down(removals, removal);
 }
 

@@ -28,6 +28,8 @@ void removals_begin(Removals *removals);
 /* The request, an unlink of the message request->ino, waits until it is kept or done. Fails with
  * ENOENT, EACCES (refused), and what the network says. */
 void removals_add(Removals *removals, Request *request);
+/* Another message has taken this one's place: it is removed as by unlink, with nobody waiting. */
+void removals_drop(Removals *removals, uint32_t folder, uint32_t uid);
 /* The request waits until all that were removed are gone from the server, or could not be. */
 void removals_wait(Removals *removals, Request *request);
 /* The server could not but mark the message \Deleted: nobody sees it any more, and it is expunged

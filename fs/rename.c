@@ -1,5 +1,6 @@
 #include "control.h"
 #include "dircache.h"
+#include "draft.h"
 #include "filename.h"
 #include "inode.h"
 #include "moves.h"
@@ -154,6 +155,8 @@ static int check_target(const Mount *mount, uint32_t from, uint32_t uid, uint32_
         return ENOENT;
     if (node.attributes & MAIL_FOLDER_NOSELECT)
         return EPERM;
+    if (drafts_named(mount->drafts, to, name))
+        return EEXIST;
     return filename_check_given(mount, to, to == from ? uid : 0, name);
 }
 
@@ -229,6 +232,8 @@ void rename_entry(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_
         fuse_reply_err(req, EPERM); /* what is in .pullmail */
     else if (tree_child(mount->tree, from, name, &node))
         folders_rename(req, &node, new_parent, new_name);
+    else if (write_rename(req, parent, name, new_parent, new_name))
+        return;
     else if (!filename_message(mount, from, name, &message) ||
              removals_hide(mount->removals, from, &message))
         fuse_reply_err(req, control_lookup(parent, name) ? EPERM : ENOENT);

@@ -47,6 +47,8 @@ static void forget(Request *request)
     g_hash_table_remove(request->mount->requests->pending, &request->id);
     if (request->changes)
         notifier_release(request->mount->notifier);
+    if (request->free_data)
+        request->free_data(request->data);
     g_free(request->name);
     g_free(request);
 }

@@ -28,6 +28,8 @@ struct Request {
     struct fuse_file_info file; /* of an open */
     unsigned rounds;            /* how many fetches were made for its sake */
     bool changes;               /* the kernel locks directories until it is answered */
+    gpointer data;              /* what else belongs to it, */
+    GDestroyNotify free_data;   /* and is freed with it, if this is set */
 
     uint64_t id;   /* for interruptions */
     GQueue *queue; /* where it waits, or NULL */

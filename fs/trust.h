@@ -10,7 +10,9 @@
  *    more. stat shows the claim of messages that nobody opened.
  * 2. It has earned it: of this account TRUST_AFTER sizes were found true, and none ever wrong (the
  *    catalog's size record, which is kept). The next open() is answered with ENOSYS: from then on
- *    this mount's kernel opens files by itself, and keeps their pages (as by FOPEN_KEEP_CACHE).
+ *    this mount's kernel opens files by itself, and keeps their pages (as by FOPEN_KEEP_CACHE); in
+ * a mount that can be written it tells of each that is closed, since files that are written are
+ *    stored then, and of messages alone it can't be told not to (there is no FOPEN_NOFLUSH).
  *    There is no way back before the next mount. So that a lie does no harm all the same, nothing
  *    of a message is given out before its size is proved, by the very command that fetches what is
  *    read. Where that shows another size:

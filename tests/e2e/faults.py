@@ -115,6 +115,15 @@ def check_databases(test, cache):
 # --- servers ------------------------------------------------------------------------------------
 
 
+def dovecot_settings(old, new):
+    """A file of settings for Server("--extra", …), in the language of the Dovecot that is installed."""
+    path = temporary_folder() / "settings"
+    environment = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
+    version = re.match(r"(\d+)\.(\d+)", run("dovecot", "--version", env=environment))
+    path.write_text(old if (int(version[1]), int(version[2])) < (2, 4) else new)
+    return str(path)
+
+
 def family(pid):
     """A process and all that came of it, as far as they have not ended meanwhile."""
     try:

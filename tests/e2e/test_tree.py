@@ -11,7 +11,7 @@ import struct
 import subprocess
 import unittest
 
-from faults import attempt
+from faults import attempt, dovecot_settings
 from support import UTC, Mount, MountFailed, Server, file_name, run, temporary_folder, wait_for
 
 DATE = datetime.datetime(2025, 6, 7, 8, 9, 10, tzinfo=UTC)
@@ -49,15 +49,6 @@ def fails_with(test, *codes):
     with test.assertRaises(OSError) as caught:
         yield
     test.assertIn(caught.exception.errno, codes, caught.exception)
-
-
-def dovecot_settings(old, new):
-    """A file of settings for Server("--extra", …), in the language of the Dovecot that is installed."""
-    path = temporary_folder() / "settings"
-    environment = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
-    version = re.match(r"(\d+)\.(\d+)", run("dovecot", "--version", env=environment))
-    path.write_text(old if (int(version[1]), int(version[2])) < (2, 4) else new)
-    return str(path)
 
 
 class FoldersTest(unittest.TestCase):

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "fake_change.h"
+#include "fake_append.h"
 #include "fake_folders.h"
 #include "fake_named.h"
 
@@ -28,8 +28,12 @@ typedef struct {
     MailRemovedSink removed_sink;
     const MailCopySink *copy_sink;
     const MailFlagsSink *flags_sink;
+    const MailAppendSink *append_sink;
     MailFoundSink found_sink;
-    uint32_t first; /* of found_sink */
+    GBytes *body; /* of an append */
+    int64_t date;
+    uint32_t first;   /* of a find, */
+    char *message_id; /* and what it looks for */
     MailFlags flags;
     char *names;          /* of flags */
     char *target, *level; /* level: of a folder's new name, whose parent is the target */
@@ -60,6 +64,8 @@ static inline void fake_op_free(FakeOp *op)
     g_free(op->target);
     g_free(op->level);
     g_free(op->names);
+    g_free(op->message_id);
+    g_clear_pointer(&op->body, g_bytes_unref);
     g_clear_pointer(&op->listed, g_ptr_array_unref);
     g_free(op->uids);
     g_free(op->ranges);
@@ -326,25 +332,30 @@ static GError *fake_run_change(FakeOp *op)
     return NULL;
 }
 
+/* append, copy and find: see fake_append.h. */
+static GError *fake_run_coming(FakeOp *op)
+{
+    FakeServer *server = op->store->server;
+    FakeFolder *folder = fake_find(server, op->folder);
+    FakeFolder *target = op->target ? fake_find(server, op->target) : NULL;
+    if (!folder || (op->target && !target))
+        return g_error_new(MAIL_ERROR, ENOENT, "no such folder");
+    if (op->uidvalidity && op->uidvalidity != folder->uidvalidity)
+        return g_error_new(MAIL_ERROR, ESTALE, "another folder \"%s\"", op->folder);
+    if (op->kind == FAKE_APPEND)
+        return fake_run_append(server, folder, op->body, op->date, op->append_sink, op->data);
+    if (op->kind == FAKE_COPY)
+        return fake_run_copy(server, folder, target, op->uids[0], op->copy_sink, op->data);
+    fake_run_find(folder, op->first, op->message_id, op->found_sink, op->data);
+    return NULL;
+}
+
 static GError *fake_run_flags(FakeOp *op)
 {
     FakeFolder *folder = fake_find(op->store->server, op->folder);
     if (!folder || op->uidvalidity != folder->uidvalidity)
         return g_error_new(MAIL_ERROR, folder ? ESTALE : ENOENT, "another folder");
     fake_change_flags(op->store->server, folder, &op->flags, op->flags_sink, op->data);
-    return NULL;
-}
-
-static GError *fake_run_find(const FakeOp *op)
-{
-    const FakeFolder *folder = fake_find(op->store->server, op->folder);
-    if (!folder || (op->uidvalidity && op->uidvalidity != folder->uidvalidity))
-        return g_error_new(MAIL_ERROR, folder ? ESTALE : ENOENT, "another folder");
-    for (guint i = 0; i < folder->messages->len; i++) {
-        const FakeMessage *message = folder->messages->pdata[i];
-        if (message->uid >= op->first)
-            op->found_sink(op->data, folder->uidvalidity, message->uid, message->claimed);
-    }
     return NULL;
 }
 

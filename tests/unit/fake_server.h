@@ -34,6 +34,8 @@ typedef enum {
     FAKE_EXPUNGE,
     FAKE_MOVE,
     FAKE_FLAGS,
+    FAKE_APPEND,
+    FAKE_COPY,
     FAKE_FIND,
     FAKE_CREATE,
     FAKE_DELETE,
@@ -110,6 +112,10 @@ typedef struct {
     bool only_text;                /* HEADER is never answered */
     uint64_t endless;              /* BODY[] is so long, whatever the message is */
     bool surplus_cr;               /* ahead of an LF with which a stretch begins inside */
+    bool silent;                   /* tells no new UIDs */
+    unsigned does_and_breaks;      /* so many appends and copies are done, and break off; */
+    unsigned breaks;               /* then so many break off undone */
+    int breaks_with;               /* errno of these */
     MailQuota quota;
     bool have_quota;
     /* What was to be removed, operation by operation, ever: "3,4;" for good, "m3,4;" marked,

@@ -35,8 +35,8 @@ static gboolean fake_run(gpointer data)
         error = fake_run_fetch(op);
     else if (!error && op->kind == FAKE_FLAGS)
         error = fake_run_flags(op);
-    else if (!error && op->kind == FAKE_FIND)
-        error = fake_run_find(op);
+    else if (!error && op->kind >= FAKE_APPEND && op->kind <= FAKE_FIND)
+        error = fake_run_coming(op);
     else if (!error && op->kind >= FAKE_CREATE)
         error = fake_run_folder(op);
     else if (!error)
@@ -164,17 +164,41 @@ static MailOp *fake_move(MailStore *store, const MailCopy *what, const MailCopyS
     return (MailOp *)op;
 }
 
-static MailOp *fake_look_for(MailStore *store, const MailFind *what, MailFoundSink found,
-                             MailDone done, gpointer data)
+static MailOp *fake_copy(MailStore *store, const MailCopy *what, const MailCopySink *sink,
+                         MailDone done, gpointer data)
+{
+    const MailRemove from = {what->folder, what->uidvalidity, what->uids, what->n_uids};
+    FakeOp *op = fake_begin_change(store, FAKE_COPY, &from, NULL, done, data);
+    op->target = g_strdup(what->target);
+    op->copy_sink = sink;
+    return (MailOp *)op;
+}
+
+static MailOp *fake_append(MailStore *store, const MailAppend *append, const MailAppendSink *sink,
+                           MailDone done, gpointer data)
 {
     FakeOp *op;
-    MailOp *begun = fake_begin(store, FAKE_FIND, done, data, &op);
-    op->folder = g_strdup(what->folder);
-    op->uidvalidity = what->uidvalidity;
-    op->first = what->first;
+    fake_begin(store, FAKE_APPEND, done, data, &op);
+    op->folder = g_strdup(append->folder);
+    op->body = fake_read_file(append->fd, append->size);
+    op->date = append->date;
+    op->append_sink = sink;
+    fake_note_start(op->store->server, FAKE_APPEND);
+    return (MailOp *)op;
+}
+
+static MailOp *fake_find_message(MailStore *store, const MailFind *find, MailFoundSink found,
+                                 MailDone done, gpointer data)
+{
+    FakeOp *op;
+    fake_begin(store, FAKE_FIND, done, data, &op);
+    op->folder = g_strdup(find->folder);
+    op->uidvalidity = find->uidvalidity;
+    op->first = find->first;
+    op->message_id = g_strdup(find->message_id);
     op->found_sink = found;
     fake_note_start(op->store->server, FAKE_FIND);
-    return begun;
+    return (MailOp *)op;
 }
 
 static MailOp *fake_flags(MailStore *store, const MailFlags *flags, const MailFlagsSink *sink,
@@ -280,7 +304,9 @@ static const MailChangeClass fake_change_class = {
     .mark = fake_mark,
     .expunge = fake_expunge,
     .move = fake_move,
-    .find = fake_look_for,
+    .copy = fake_copy,
+    .append = fake_append,
+    .find = fake_find_message,
     .flags = fake_flags,
     .create = fake_create,
     .delete = fake_delete,

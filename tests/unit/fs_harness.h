@@ -121,6 +121,7 @@ static void fs_close_all(Fs *fs)
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "unmounted");
     moves_end(fs->mount.moves);
     requests_fail(fs->mount.requests, error);
+    storer_close(fs->mount.storer);
     mail_store_close(fs->mount.store, fs_call_done, fs);
 }
 
@@ -187,6 +188,8 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->refresher = refresher_new(mount);
     mount->moved = inode_map_new();
     mount->removals = removals_new(mount, mount->journal);
+    mount->drafts = drafts_new(directory);
+    mount->storer = storer_new();
     mount->moves = moves_new(mount);
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, fs->prefetch);
@@ -249,6 +252,8 @@ static void fs_unmount(Fs *fs)
     fetcher_free(mount->fetcher);
     prefetcher_free(mount->prefetcher);
     pusher_free(mount->pusher);
+    storer_free(mount->storer);
+    drafts_free(mount->drafts);
     moves_free(mount->moves);
     removals_free(mount->removals);
     inode_map_free(mount->moved);

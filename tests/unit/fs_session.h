@@ -9,6 +9,7 @@
 
 #include "../../fs/control.h"
 #include "../../fs/dircache.h"
+#include "../../fs/draft.h"
 #include "../../fs/fetch.h"
 #include "../../fs/flush.h"
 #include "../../fs/inode.h"
@@ -21,6 +22,7 @@
 #include "../../fs/refresh.h"
 #include "../../fs/removal.h"
 #include "../../fs/request.h"
+#include "../../fs/storing.h"
 #include "../../fs/trust.h"
 #include "fake_store.h"
 

@@ -27,6 +27,7 @@ static void test_layout(void **state)
     assert_round_trip(INODE_MESSAGE, 0x0abcdef1, UINT32_MAX, UINT64_C(0x2abcdef1ffffffff));
     assert_round_trip(INODE_CONTROL, 0, 0, UINT64_C(0x3000000000000000));
     assert_round_trip(INODE_CONTROL, 5, 2, UINT64_C(0x3000000500000002));
+    assert_round_trip(INODE_DRAFT, 5, 2, UINT64_C(0x4000000500000002));
 }
 
 static void test_numbers_that_are_none(void **state)
@@ -38,7 +39,8 @@ static void test_numbers_that_are_none(void **state)
         UINT64_C(0x0fffffffffffffff),
         UINT64_C(0x1000000100000001), /* a folder with a UID */
         UINT64_C(0x2000000100000000), /* a message without one */
-        UINT64_C(0x4000000000000001),
+        UINT64_C(0x4000000100000000), /* a draft without a number */
+        UINT64_C(0x5000000000000001),
         UINT64_C(0xf000000000000000),
         UINT64_MAX,
     };
@@ -56,7 +58,7 @@ static void test_what_has_no_number(void **state)
     assert_true(inode_number(INODE_FOLDER, 1, 1) == 0);
     assert_true(inode_number(INODE_MESSAGE, 1, 0) == 0);
     assert_true(inode_number(INODE_INVALID, 1, 1) == 0);
-    assert_true(inode_number((InodeKind)4, 1, 1) == 0);
+    assert_true(inode_number((InodeKind)5, 1, 1) == 0);
 }
 
 int main(void)

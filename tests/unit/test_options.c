@@ -148,6 +148,7 @@ static void test_defaults(void **state)
     assert_int_equal(options.idle, 5);
     assert_int_equal(options.expunge, EXPUNGE_NOW);
     assert_null(options.trash);
+    assert_false(options.any);
     words = passed_words(&options);
     assert_int_equal(words->len, 3);
     assert_true(is_passed(&options, "default_permissions"));
@@ -165,7 +166,7 @@ static void test_values(void **state)
         "user=bob@example.org,passfile=/etc/pw,auth=SCRAM-SHA-256,cafile=/ca,cert=/c,key=/k,"
         "uid=1000,gid=0,umask=022,cachedir=/var/"
         "c,cachesize=3M,connections=32,compress=on,prefetch=64k,"
-        "refresh=86400,timeout=1,idle=0,expunge=unmount,trash=Deleted Items");
+        "refresh=86400,timeout=1,idle=0,expunge=unmount,trash=Deleted Items,any");
     assert_string_equal(options.user, "bob@example.org");
     assert_string_equal(options.passfile, "/etc/pw");
     assert_string_equal(options.auth, "scram-sha-256");
@@ -185,6 +186,7 @@ static void test_values(void **state)
     assert_int_equal(options.idle, 0);
     assert_int_equal(options.expunge, EXPUNGE_UNMOUNT);
     assert_string_equal(options.trash, "Deleted Items");
+    assert_true(options.any);
 }
 
 static void test_last_wins(void **state)
@@ -264,6 +266,7 @@ static void test_ranges(void **state)
         {"auth=kerberos", "scram-sha-256"},
         {"user=", "a value is needed"},
         {"trash=", "a value is needed"},
+        {"any=yes", "takes no value"},
         {"trash=a\nb", "control character"},
         {"user=\xff", "not valid UTF-8"},
         {"passfile=", "a path is needed"},

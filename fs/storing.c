@@ -1,0 +1,640 @@
+#include "storing.h"
+
+#include "dircache.h"
+#include "draft.h"
+#include "failure.h"
+#include "filename.h"
+#include "flush.h"
+#include "inode.h"
+#include "refresh.h"
+#include "removal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The server may be about to store what it has got, when the connection is lost. */
+enum { PAUSE_MILLIS = 1000 };
+
+typedef struct {
+    uint32_t uid;
+    uint64_t size;
+} Found;
+
+/*
+ * A draft that is being stored. A request that is interrupted meanwhile is gone; this is not.
+ * `told` and `unsure` are the sink's words on the operation under way or just ended.
+ */
+typedef struct {
+    Mount *mount;
+    uint64_t ino;
+    uint64_t waiting; /* the request's id */
+    GQueue others;    /* Request: who wants the same draft stored meanwhile */
+    Draft draft;      /* as it is sent */
+    char *rename_to;
+    uint64_t source; /* the message that is copied; 0: outgoing is sent */
+    Outgoing outgoing;
+    uint64_t size;
+    int64_t date;
+    char *flags;
+    uint32_t uidvalidity; /* the folder's, as it is known */
+    uint32_t first;       /* the least UID that it can get */
+    bool told, unsure;
+    uint32_t told_uidvalidity, uid;
+    bool again;      /* it is sent for the second time */
+    GError *failure; /* why it is looked for */
+    GArray *found;   /* Found */
+    GSource *timer;
+} Storing;
+
+/*
+ * `ours` are messages that were stored while others were on their way: none of these others can be
+ * one of them.
+ */
+struct Storer {
+    GHashTable *all;  /* ino -> Storing, of those under way */
+    GHashTable *ours; /* inode numbers of messages */
+    MailDone done;    /* of storer_finish, while it waits */
+    gpointer done_data;
+};
+
+static void begin(Storing *storing);
+static void go_on(Request *request);
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+static void storing_free(gpointer data)
+{
+    Storing *storing = data;
+
+    engine_cancel(&storing->timer);
+    draft_clear(&storing->draft);
+    outgoing_clear(&storing->outgoing);
+    g_clear_error(&storing->failure);
+    g_array_unref(storing->found);
+    g_free(storing->rename_to);
+    g_free(storing->flags);
+    g_free(storing);
+}
+
+static Storing *storing_new(Mount *mount, uint64_t ino)
+{
+    Storing *storing = g_new0(Storing, 1);
+
+    storing->mount = mount;
+    storing->ino = ino;
+    storing->outgoing.fd = -1;
+    storing->found = g_array_new(FALSE, FALSE, sizeof(Found));
+    g_queue_init(&storing->others);
+    return storing;
+}
+
+Storer *storer_new(void)
+{
+    Storer *storer = g_new0(Storer, 1);
+
+    storer->all = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, storing_free);
+    storer->ours = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    return storer;
+}
+
+void storer_free(Storer *storer)
+{
+    if (!storer)
+        return;
+    g_hash_table_unref(storer->all);
+    g_hash_table_unref(storer->ours);
+    g_free(storer);
+}
+
+/* --- the end -----------------------------------------------------------------------------------
+ */
+
+/* None is under way any more. */
+static void end_all(Storer *storer)
+{
+    MailDone done = storer->done;
+
+    storer->done = NULL;
+    g_hash_table_remove_all(storer->ours);
+    if (done)
+        done(storer->done_data, NULL);
+}
+
+/* Takes it from those under way, and tells who waits. */
+static void end(Storing *storing, const GError *error)
+{
+    Storer *storer = storing->mount->storer;
+    Request *request = request_find(storing->mount->requests, storing->waiting);
+    GQueue others = storing->others;
+    uint64_t ino = storing->ino;
+
+    if (error)
+        g_info("%s", error->message);
+    g_hash_table_steal(storer->all, &ino);
+    if (request)
+        request_resume(request, error);
+    while (others.head) {
+        Request *other = g_queue_pop_head_link(&others)->data;
+        other->queue = NULL;
+        go_on(other);
+    }
+    storing_free(storing);
+    if (!g_hash_table_size(storer->all))
+        end_all(storer);
+}
+
+static void fail(Storing *storing, const GError *error)
+{
+    Mount *mount = storing->mount;
+
+    if (!storing->source && drafts_failed(mount->drafts, storing->ino))
+        dircache_changed(mount->directories, mount_folder_ino(mount, storing->draft.folder));
+    end(storing, error);
+}
+
+static void fail_with(Storing *storing, int code, const char *text)
+{
+    g_autoptr(GError) error = g_error_new_literal(MAIL_ERROR, code, text);
+
+    fail(storing, error);
+}
+
+/* Nobody can say whether it is there. */
+static void fail_unsure(Storing *storing)
+{
+    g_auto(CatalogFolder) folder = {0};
+
+    catalog_folder(storing->mount->catalog, storing->draft.folder, &folder);
+    g_warning("folder \"%s\": whether a message of %" G_GUINT64_FORMAT " bytes%s%s was stored is "
+              "not known; look for it before it is stored again: %s",
+              folder.name ? folder.name : "", (guint64)storing->size,
+              storing->outgoing.message_id ? ", Message-ID " : "",
+              storing->outgoing.message_id ? storing->outgoing.message_id : "",
+              storing->failure->message);
+    refresh_stale(storing->mount->refresher, storing->draft.folder);
+    fail(storing, storing->failure);
+}
+
+/* --- it is there -------------------------------------------------------------------------------
+ */
+
+/* What a message that was stored before is called now, or what this one shall be called; the caller
+ * frees. */
+static char *name_of(const Storing *storing, const Draft *now)
+{
+    char name[FILENAME_MAX_BYTES];
+    CatalogMessage former;
+
+    if (storing->rename_to)
+        return g_strdup(storing->rename_to);
+    if (storing->draft.uid &&
+        catalog_message(storing->mount->catalog, now->folder, storing->draft.uid, &former) &&
+        filename_of(storing->mount, now->folder, &former, name))
+        return g_strdup(name);
+    return g_strdup(now->name);
+}
+
+static void give_name(const Storing *storing, const Draft *now)
+{
+    Mount *mount = storing->mount;
+    g_autofree char *name = name_of(storing, now);
+    g_autoptr(GError) error = NULL;
+    int code = filename_check_given(mount, now->folder, storing->draft.uid, name);
+
+    if (code)
+        g_info("a message can't have the name it was written by: %s", g_strerror(code));
+    else if (!catalog_give_name(mount->catalog, now->folder, storing->uid, name, &error))
+        g_info("the name of a message is not kept: %s", error->message);
+}
+
+static void put(const Storing *storing, const Draft *now)
+{
+    Mount *mount = storing->mount;
+    CatalogMessage known;
+
+    refresh_placed(mount->refresher, now->folder, storing->uid);
+    if (!catalog_message(mount->catalog, now->folder, storing->uid, &known))
+        catalog_put_messages(mount->catalog, now->folder,
+                             &(MailMessage){.uid = storing->uid,
+                                            .has = MAIL_HAS_SIZE | MAIL_HAS_DATE | MAIL_HAS_FLAGS,
+                                            .size = storing->size,
+                                            .date = storing->date,
+                                            .flags = storing->flags ? storing->flags : ""},
+                             1);
+}
+
+/* The new one is there: the former goes, and so does one whose file was removed meanwhile. */
+static void remove_former(const Storing *storing, const Draft *now)
+{
+    Removals *removals = storing->mount->removals;
+
+    if (storing->draft.uid)
+        removals_drop(removals, now->folder, storing->draft.uid);
+    if (now->removed && storing->uid)
+        removals_drop(removals, now->folder, storing->uid);
+}
+
+static uint64_t message_ino(const Storing *storing, uint32_t uid)
+{
+    return inode_number(INODE_MESSAGE, storing->draft.folder, uid);
+}
+
+static void claim(const Storing *storing)
+{
+    uint64_t ino = message_ino(storing, storing->uid);
+
+    g_hash_table_add(storing->mount->storer->ours, g_memdup2(&ino, sizeof ino));
+}
+
+/* The message has its name before it is seen, and is seen before the draft is not. */
+static void succeed(Storing *storing)
+{
+    Mount *mount = storing->mount;
+    uint32_t folder = storing->draft.folder;
+    uint64_t parent = mount_folder_ino(mount, folder);
+    g_auto(Draft) now = {0};
+    bool fits = storing->uid && storing->told_uidvalidity == storing->uidvalidity;
+
+    if (!drafts_find(mount->drafts, storing->ino, &now)) {
+        now = storing->draft;
+        now.name = g_strdup(now.name);
+    }
+    if (!fits)
+        storing->uid = 0;
+    if (fits)
+        claim(storing);
+    if (fits && !now.removed)
+        give_name(storing, &now);
+    if (fits)
+        put(storing, &now);
+    if (storing->source)
+        drafts_copied(mount->drafts, storing->ino, storing->uid, storing->size, storing->date);
+    else
+        drafts_stored(mount->drafts, storing->ino, storing->draft.version, storing->uid,
+                      storing->date);
+    remove_former(storing, &now);
+    dircache_changed(mount->directories, parent);
+    notify_directory(mount->notifier, parent);
+    notify_entry(mount->notifier, parent, storing->rename_to ? storing->rename_to : now.name);
+    refresh_stale(mount->refresher, folder);
+    flush_soon(mount->flusher);
+    end(storing, NULL);
+}
+
+/* --- looking for it ----------------------------------------------------------------------------
+ */
+
+static void note_found(gpointer data, uint32_t uidvalidity, uint32_t uid, uint64_t size)
+{
+    Storing *storing = data;
+    uint64_t ino = message_ino(storing, uid);
+    const Found found = {uid, size};
+
+    if (uidvalidity == storing->uidvalidity && uid >= storing->first &&
+        !g_hash_table_contains(storing->mount->storer->ours, &ino))
+        g_array_append_val(storing->found, found);
+}
+
+static bool take_found(Storing *storing)
+{
+    for (guint i = 0; i < storing->found->len; i++) {
+        const Found *found = &g_array_index(storing->found, Found, i);
+        if (found->size != storing->size)
+            continue;
+        storing->uid = found->uid;
+        storing->told_uidvalidity = storing->uidvalidity;
+        return true;
+    }
+    return false;
+}
+
+/* One with its Message-ID and another size may be it, as the server changed it; and a server that
+ * was silent may yet be about to store it. */
+static bool is_surely_lost(const Storing *storing)
+{
+    bool alike = storing->outgoing.message_id && storing->found->len;
+
+    return !alike && mail_errno(storing->failure) != ETIMEDOUT;
+}
+
+static void look_done(gpointer data, const GError *error)
+{
+    Storing *storing = data;
+
+    if (!error && take_found(storing)) {
+        succeed(storing);
+    } else if (storing->told) { /* it is there; its UID is found by the next look at the folder */
+        succeed(storing);
+    } else if (error || !is_surely_lost(storing)) {
+        fail_unsure(storing);
+    } else if (storing->source) {
+        fail_with(storing, EOPNOTSUPP, "a message was not copied at the server");
+    } else if (!storing->again) {
+        storing->again = true;
+        begin(storing);
+    } else {
+        fail(storing, storing->failure);
+    }
+}
+
+static void look(Storing *storing)
+{
+    g_auto(CatalogFolder) folder = {0};
+
+    if (!catalog_folder(storing->mount->catalog, storing->draft.folder, &folder)) {
+        fail_with(storing, ESTALE, "the folder is gone");
+        return;
+    }
+    const MailFind find = {.folder = folder.name,
+                           .uidvalidity = storing->uidvalidity,
+                           .first = storing->first,
+                           .message_id = storing->outgoing.message_id};
+    g_array_set_size(storing->found, 0);
+    mail_store_find(storing->mount->store, &find, note_found, look_done, storing);
+}
+
+static gboolean on_timer(gpointer data)
+{
+    Storing *storing = data;
+
+    engine_cancel(&storing->timer);
+    look(storing);
+    return G_SOURCE_REMOVE;
+}
+
+/* --- sending it --------------------------------------------------------------------------------
+ */
+
+static void note_unsure(gpointer data)
+{
+    ((Storing *)data)->unsure = true;
+}
+
+static void note_appended(gpointer data, uint32_t uidvalidity, uint32_t uid)
+{
+    Storing *storing = data;
+
+    storing->told = true;
+    storing->told_uidvalidity = uidvalidity;
+    storing->uid = uid;
+}
+
+static void note_copied(gpointer data, uint32_t uid, uint32_t uidvalidity, uint32_t copy)
+{
+    (void)uid;
+    note_appended(data, uidvalidity, copy);
+}
+
+static void note_copy_unsure(gpointer data, uint32_t uid)
+{
+    (void)uid;
+    note_unsure(data);
+}
+
+static void note_removed(gpointer data, uint32_t uid)
+{
+    (void)data, (void)uid; /* a copy removes nothing */
+}
+
+static void sent(gpointer data, const GError *error)
+{
+    Storing *storing = data;
+
+    g_clear_error(&storing->failure);
+    storing->failure = error ? g_error_copy(error) : NULL;
+    if (storing->told && storing->uid)
+        succeed(storing);
+    else if (storing->told)
+        look(storing);
+    else if (!error)
+        fail_with(storing, ENOENT, "the message is gone");
+    else if (storing->unsure && mail_errno(error) != ECANCELED)
+        storing->timer = engine_after(PAUSE_MILLIS, on_timer, storing);
+    else if (storing->unsure)
+        fail_unsure(storing);
+    else
+        fail(storing, error);
+}
+
+static void send_copy(Storing *storing, const CatalogFolder *target)
+{
+    static const MailCopySink sink = {note_copied, note_removed, note_removed, note_copy_unsure};
+    Inode source = inode_of(storing->source);
+    g_auto(CatalogFolder) folder = {0};
+
+    if (!catalog_folder(storing->mount->catalog, source.folder, &folder)) {
+        fail_with(storing, ENOENT, "the folder is gone");
+        return;
+    }
+    const MailCopy copy = {.folder = folder.name,
+                           .uidvalidity = folder.state.uidvalidity,
+                           .uids = &source.uid,
+                           .n_uids = 1,
+                           .target = target->name};
+    mail_store_copy(storing->mount->store, &copy, &sink, sent, storing);
+}
+
+static void send_append(Storing *storing, const CatalogFolder *target)
+{
+    static const MailAppendSink sink = {note_appended, note_unsure};
+    const MailAppend append = {.folder = target->name,
+                               .flags = "",
+                               .has_date = true,
+                               .date = storing->date,
+                               .size = storing->outgoing.size,
+                               .fd = storing->outgoing.fd};
+
+    mail_store_append(storing->mount->store, &append, &sink, sent, storing);
+}
+
+/* Another message can't have a UID below these. */
+static uint32_t least_new_uid(const Catalog *catalog, const CatalogFolder *folder)
+{
+    CatalogMessage last;
+    uint32_t first = MAX(folder->state.uidnext, 1);
+
+    if (catalog_last_message((Catalog *)catalog, folder->id, &last) && last.uid < UINT32_MAX)
+        first = MAX(first, last.uid + 1);
+    return first;
+}
+
+static void begin(Storing *storing)
+{
+    Mount *mount = storing->mount;
+    g_auto(CatalogFolder) folder = {0};
+    CatalogMessage former;
+
+    storing->told = storing->unsure = false;
+    storing->uid = 0;
+    if (!catalog_folder(mount->catalog, storing->draft.folder, &folder)) {
+        fail_with(storing, ENOENT, "the folder is gone");
+    } else if (storing->draft.uid &&
+               (!catalog_message(mount->catalog, folder.id, storing->draft.uid, &former) ||
+                removals_hide(mount->removals, folder.id, &former))) {
+        fail_with(storing, ESTALE, "the message that was written to is gone");
+    } else {
+        storing->uidvalidity = folder.state.uidvalidity;
+        storing->first = least_new_uid(mount->catalog, &folder);
+        if (storing->source)
+            send_copy(storing, &folder);
+        else
+            send_append(storing, &folder);
+    }
+}
+
+/* --- who asks ----------------------------------------------------------------------------------
+ */
+
+/*
+ * Takes what the request brought along. What the draft was stored as may be another message than
+ * when that was made.
+ */
+static void take(Request *request, const Draft *now)
+{
+    Storing *storing = request->data;
+
+    request->data = NULL;
+    request->free_data = NULL;
+    storing->waiting = request->id;
+    storing->draft.uid = now->uid;
+    g_hash_table_insert(request->mount->storer->all, &storing->ino, storing);
+    begin(storing);
+}
+
+/* Nobody stores the draft just now. */
+static void go_on(Request *request)
+{
+    const Storing *storing = request->data;
+    g_autoptr(GError) error = NULL;
+    g_auto(Draft) now = {0};
+    bool found = drafts_find(request->mount->drafts, request->ino, &now);
+
+    if (found && !now.removed && storing->source && now.stored)
+        error = g_error_new(MAIL_ERROR, EOPNOTSUPP, "it is no empty file any more");
+    if (error || !found || now.removed || !now.changed)
+        request_resume(request, error);
+    else
+        take(request, &now);
+}
+
+static void submit(Request *request)
+{
+    Storing *other = g_hash_table_lookup(request->mount->storer->all, &request->ino);
+
+    if (other)
+        request_wait(request, &other->others);
+    else
+        go_on(request);
+}
+
+static void post(Request *request, Storing *storing)
+{
+    request->data = storing;
+    request->free_data = storing_free;
+    request_post(request, submit);
+}
+
+/* NULL: it can't be stored. */
+static Storing *prepare(Mount *mount, uint64_t ino, GError **error)
+{
+    Storing *storing = storing_new(mount, ino);
+    int fd = drafts_open(mount->drafts, ino);
+    bool fine = fd >= 0 && drafts_find(mount->drafts, ino, &storing->draft);
+    struct stat st = {0};
+
+    if (!fine)
+        g_set_error(error, MAIL_ERROR, ESTALE, "the file is gone");
+    else
+        fine = outgoing_make(fd, mount->options->any, drafts_directory(mount->drafts),
+                             &storing->outgoing, error);
+    if (fd >= 0) {
+        fstat(fd, &st);
+        close(fd);
+    }
+    storing->size = storing->outgoing.size;
+    storing->date = st.st_mtim.tv_sec;
+    if (fine)
+        return storing;
+    storing_free(storing);
+    return NULL;
+}
+
+bool storing_post(Request *request, const char *rename_to, GError **error)
+{
+    Storing *storing = prepare(request->mount, request->ino, error);
+
+    if (!storing)
+        return false;
+    storing->rename_to = g_strdup(rename_to);
+    post(request, storing);
+    return true;
+}
+
+bool copying_post(Request *request, uint64_t source)
+{
+    Mount *mount = request->mount;
+    Inode inode = inode_of(source);
+    Storing *storing = storing_new(mount, request->ino);
+    CatalogMessage message;
+
+    if (!catalog_message(mount->catalog, inode.folder, inode.uid, &message) ||
+        !drafts_find(mount->drafts, request->ino, &storing->draft)) {
+        storing_free(storing);
+        return false;
+    }
+    storing->source = source;
+    storing->size = message.size;
+    storing->date = message.date;
+    storing->flags = catalog_flags(mount->catalog, message.flag_set);
+    post(request, storing);
+    return true;
+}
+
+/* --- others' events ----------------------------------------------------------------------------
+ */
+
+void storer_close(Storer *storer)
+{
+    g_autoptr(GList) all = g_hash_table_get_values(storer->all);
+
+    for (GList *l = all; l; l = l->next) {
+        Storing *storing = l->data;
+        if (storing->timer) {
+            engine_cancel(&storing->timer);
+            fail_unsure(storing);
+        }
+    }
+}
+
+/* Nobody waits for it; the log has to say what becomes of it. */
+static void store_left(Storer *storer, Mount *mount, uint64_t ino)
+{
+    g_auto(Draft) draft = {0};
+    g_autoptr(GError) error = NULL;
+    Storing *storing;
+
+    if (!drafts_find(mount->drafts, ino, &draft) || g_hash_table_contains(storer->all, &ino))
+        return;
+    storing = draft.temporary ? prepare(mount, ino, &error) : NULL;
+    if (storing) {
+        g_hash_table_insert(storer->all, &storing->ino, storing);
+        begin(storing);
+    } else {
+        g_message("the file \"%s\" was not stored, and is lost: %s", draft.name,
+                  error ? error->message : "it was being written");
+    }
+}
+
+void storer_finish(Storer *storer, Mount *mount, MailDone done, gpointer data)
+{
+    g_autoptr(GArray) left = drafts_left(mount->drafts);
+
+    for (guint i = 0; i < left->len; i++)
+        store_left(storer, mount, g_array_index(left, uint64_t, i));
+    storer->done = done;
+    storer->done_data = data;
+    if (!g_hash_table_size(storer->all))
+        end_all(storer);
+}

@@ -1,0 +1,427 @@
+#include "attr.h"
+#include "control.h"
+#include "dircache.h"
+#include "draft.h"
+#include "filename.h"
+#include "inode.h"
+#include "ops.h"
+#include "refresh.h"
+#include "storing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static Mount *mount_of(fuse_req_t req)
+{
+    return fuse_req_userdata(req);
+}
+
+static bool is_draft(fuse_ino_t ino)
+{
+    return inode_of(ino).kind == INODE_DRAFT;
+}
+
+static bool can_write(const Mount *mount)
+{
+    return mount->features & MAIL_STORE_CHANGES && !mount->options->read_only;
+}
+
+/* An errno where nothing can be changed at all. */
+static int check_changes(const Mount *mount)
+{
+    if (mount->options->read_only)
+        return EROFS;
+    return mount->features & MAIL_STORE_CHANGES ? 0 : EPERM;
+}
+
+static bool reply_outcome(Request *request, const GError *error)
+{
+    fuse_reply_err(request->req, error ? mail_errno(error) : 0);
+    return false;
+}
+
+/* --- create ------------------------------------------------------------------------------------
+ */
+
+/* Whether a file can be made in the directory: an errno. Of a folder that holds no messages nothing
+ * can be made. */
+static int check_create(const Mount *mount, fuse_ino_t parent, const char *name, uint32_t *folder)
+{
+    TreeNode node;
+    int code = check_changes(mount);
+
+    if (code)
+        return code;
+    if (!mount_ino_folder(mount, parent, folder) || control_lookup(parent, name))
+        return EPERM; /* what is in .pullmail */
+    if (!tree_node(mount->tree, *folder, &node))
+        return ESTALE;
+    if (!*folder || node.attributes & MAIL_FOLDER_NOSELECT)
+        return EPERM;
+    return filename_check_given(mount, *folder, 0, name);
+}
+
+/* Who has it open reads and writes the draft itself: the kernel keeps none of it. */
+static void reply_create(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+{
+    Mount *mount = mount_of(req);
+    struct fuse_entry_param entry = {.ino = ino};
+
+    attr_of(mount, ino, &entry.attr);
+    file->direct_io = 1;
+    if (fuse_reply_create(req, &entry, file) != 0)
+        drafts_forget(mount->drafts, ino, 1);
+}
+
+static void create(fuse_req_t req, fuse_ino_t parent, const char *name, struct fuse_file_info *file)
+{
+    Mount *mount = mount_of(req);
+    uint64_t ino = 0;
+    uint32_t folder;
+    int code = check_create(mount, parent, name, &folder);
+
+    if (!code)
+        code = drafts_create(mount->drafts, folder, name, &ino);
+    if (code) {
+        fuse_reply_err(req, code);
+        return;
+    }
+    dircache_changed(mount->directories, parent);
+    reply_create(req, ino, file);
+}
+
+/* If it turned out to be another folder, the kernel looks it up again. */
+static bool create_resume(Request *request, const GError *error)
+{
+    if (error)
+        fuse_reply_err(request->req, mail_errno(error));
+    else
+        create(request->req, request->ino, request->name, &request->file);
+    return false;
+}
+
+static void create_submit(Request *request)
+{
+    uint32_t folder = 0;
+
+    mount_ino_folder(request->mount, request->ino, &folder);
+    refresh_wait(request->mount->refresher, folder, request);
+}
+
+/* What is stored in a folder is told from what was there before. */
+static bool is_listed(const Mount *mount, uint32_t id)
+{
+    g_auto(CatalogFolder) folder = {0};
+
+    return catalog_folder(mount->catalog, id, &folder) && folder.listed;
+}
+
+void write_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+                  struct fuse_file_info *file)
+{
+    Mount *mount = mount_of(req);
+    Request *request;
+    uint32_t folder = 0;
+    int code = check_create(mount, parent, name, &folder);
+
+    (void)mode; /* all messages are alike */
+    if (code) {
+        fuse_reply_err(req, code);
+    } else if (is_listed(mount, folder)) {
+        create(req, parent, name, file);
+    } else {
+        request = request_new(mount, req, create_resume);
+        request->ino = parent;
+        request->name = g_strdup(name);
+        request->changes = true;
+        request->file = *file;
+        request_post(request, create_submit);
+    }
+}
+
+/* --- open, read and write ----------------------------------------------------------------------
+ */
+
+/* The handle of who can't write. 0 is that of all others, and of whom the kernel let in by itself.
+ */
+enum { HANDLE_OF_READER = 1 };
+
+void write_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+{
+    g_auto(Draft) draft = {0};
+
+    if (!drafts_find(mount_of(req)->drafts, ino, &draft)) {
+        fuse_reply_err(req, ESTALE);
+        return;
+    }
+    file->direct_io = 1;
+    file->fh = (file->flags & O_ACCMODE) == O_RDONLY ? HANDLE_OF_READER : 0;
+    fuse_reply_open(req, file);
+}
+
+void write_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset)
+{
+    g_autofree char *bytes = g_malloc(size);
+    ssize_t n = drafts_read(mount_of(req)->drafts, ino, bytes, size, offset);
+
+    if (n < 0)
+        fuse_reply_err(req, (int)-n);
+    else
+        fuse_reply_buf(req, bytes, (size_t)n);
+}
+
+void write_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
+                 struct fuse_file_info *file)
+{
+    Mount *mount = mount_of(req);
+    int code = check_changes(mount);
+
+    (void)file;
+    if (!code)
+        code = is_draft(ino) ? drafts_write(mount->drafts, ino, bytes, size, offset) : EPERM;
+    if (code)
+        fuse_reply_err(req, code);
+    else
+        fuse_reply_write(req, size);
+}
+
+/* --- flush and fsync ---------------------------------------------------------------------------
+ */
+
+static void refuse(fuse_req_t req, const Draft *draft, const GError *error)
+{
+    Mount *mount = mount_of(req);
+
+    g_info("\"%s\": %s", draft->name, error->message);
+    if (drafts_failed(mount->drafts, draft->ino))
+        dircache_changed(mount->directories, mount_folder_ino(mount, draft->folder));
+    fuse_reply_err(req, mail_errno(error));
+}
+
+static void store(fuse_req_t req, const Draft *draft)
+{
+    Request *request = request_new(mount_of(req), req, reply_outcome);
+    g_autoptr(GError) error = NULL;
+
+    request->ino = draft->ino;
+    if (storing_post(request, NULL, &error))
+        return;
+    g_free(request);
+    refuse(req, draft, error);
+}
+
+static void flush(fuse_req_t req, fuse_ino_t ino)
+{
+    g_auto(Draft) draft = {0};
+
+    if (is_draft(ino) && drafts_find(mount_of(req)->drafts, ino, &draft) && draft.changed &&
+        !draft.removed && !draft.temporary)
+        store(req, &draft);
+    else
+        fuse_reply_err(req, 0);
+}
+
+/* Where nothing can be written, closing a file needs not be told of; where the kernel opens files
+ * by itself (trust.h), there is no other way to say that of messages alone. */
+void write_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+{
+    if (!can_write(mount_of(req)))
+        fuse_reply_err(req, ENOSYS);
+    else if (file->fh == HANDLE_OF_READER)
+        fuse_reply_err(req, 0);
+    else
+        flush(req, ino);
+}
+
+void write_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *file)
+{
+    (void)datasync, (void)file;
+    flush(req, ino);
+}
+
+/* --- attributes --------------------------------------------------------------------------------
+ */
+
+static bool changes_owner(const Mount *mount, const struct stat *st, int to_set)
+{
+    return (to_set & FUSE_SET_ATTR_UID && st->st_uid != mount->options->uid) ||
+           (to_set & FUSE_SET_ATTR_GID && st->st_gid != mount->options->gid);
+}
+
+static struct timespec time_to_set(int to_set, int bit, int now_bit, struct timespec time)
+{
+    if (to_set & now_bit)
+        time.tv_nsec = UTIME_NOW;
+    else if (!(to_set & bit))
+        time.tv_nsec = UTIME_OMIT;
+    return time;
+}
+
+static int set_draft(const Mount *mount, fuse_ino_t ino, const struct stat *st, int to_set)
+{
+    const struct timespec times[2] = {
+        time_to_set(to_set, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW, st->st_atim),
+        time_to_set(to_set, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW, st->st_mtim),
+    };
+    int code = 0;
+
+    if (to_set & FUSE_SET_ATTR_SIZE)
+        code = drafts_truncate(mount->drafts, ino, st->st_size);
+    if (!code && to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME))
+        code = drafts_set_times(mount->drafts, ino, times);
+    return code;
+}
+
+/* Its bytes and its date are for ever. */
+static int set_message(const Mount *mount, Inode inode, const struct stat *st, int to_set)
+{
+    CatalogMessage message;
+
+    if (!catalog_message(mount->catalog, inode.folder, inode.uid, &message))
+        return ESTALE;
+    if (to_set & (FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_MTIME_NOW))
+        return EPERM;
+    return to_set & FUSE_SET_ATTR_MTIME && st->st_mtim.tv_sec != message.date ? EPERM : 0;
+}
+
+static int set(const Mount *mount, fuse_ino_t ino, const struct stat *st, int to_set)
+{
+    uint32_t folder;
+    int code = check_changes(mount);
+
+    if (code)
+        return code;
+    if (changes_owner(mount, st, to_set))
+        return EPERM;
+    if (is_draft(ino))
+        return set_draft(mount, ino, st, to_set);
+    if (inode_of(ino).kind == INODE_MESSAGE)
+        return set_message(mount, inode_of(ino), st, to_set);
+    return mount_ino_folder(mount, ino, &folder) ? 0 : EPERM;
+}
+
+void write_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
+                   struct fuse_file_info *file)
+{
+    const Mount *mount = mount_of(req);
+    int code = set(mount, ino, st, to_set);
+
+    if (code)
+        fuse_reply_err(req, code);
+    else
+        dir_getattr(req, ino, file);
+}
+
+/* --- copying -----------------------------------------------------------------------------------
+ */
+
+/* request->size is what was asked for. */
+static bool copied(Request *request, const GError *error)
+{
+    if (error)
+        fuse_reply_err(request->req, mail_errno(error));
+    else
+        fuse_reply_write(request->req, request->size);
+    return false;
+}
+
+/* A message as a whole, to a file that is nothing yet. */
+static bool can_copy(const Mount *mount, fuse_ino_t from, fuse_ino_t to, size_t length)
+{
+    g_auto(Draft) draft = {0};
+    Inode inode = inode_of(from);
+    CatalogMessage message;
+    struct stat st;
+
+    return inode.kind == INODE_MESSAGE && is_draft(to) &&
+           catalog_message(mount->catalog, inode.folder, inode.uid, &message) && message.size &&
+           length >= message.size && drafts_find(mount->drafts, to, &draft) && draft.named &&
+           !draft.temporary && !draft.stored && drafts_stat(mount->drafts, to, &st) == 0 &&
+           st.st_size == 0;
+}
+
+void write_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset,
+                struct fuse_file_info *from_file, fuse_ino_t to, off_t to_offset,
+                struct fuse_file_info *to_file, size_t length, int flags)
+{
+    Mount *mount = mount_of(req);
+    CatalogMessage message;
+    Request *request;
+
+    (void)from_file, (void)to_file;
+    if (check_changes(mount) || from_offset || to_offset || flags ||
+        !can_copy(mount, from, to, length) ||
+        !catalog_message(mount->catalog, inode_of(from).folder, inode_of(from).uid, &message)) {
+        fuse_reply_err(req, EOPNOTSUPP);
+        return;
+    }
+    request = request_new(mount, req, copied);
+    request->ino = to;
+    request->size = message.size;
+    if (!copying_post(request, from)) {
+        g_free(request);
+        fuse_reply_err(req, EOPNOTSUPP);
+    }
+}
+
+/* --- names -------------------------------------------------------------------------------------
+ */
+
+bool write_unlink(Mount *mount, fuse_ino_t parent, uint32_t folder, const char *name)
+{
+    if (drafts_unlink(mount->drafts, folder, name) != 0)
+        return false;
+    dircache_changed(mount->directories, parent);
+    return true;
+}
+
+/* A temporary name is exchanged for one that lasts: so it is stored now. */
+static void store_as(fuse_req_t req, const Draft *draft, const char *name)
+{
+    Request *request = request_new(mount_of(req), req, reply_outcome);
+    g_autoptr(GError) error = NULL;
+
+    request->changes = true;
+    request->ino = draft->ino;
+    if (storing_post(request, name, &error))
+        return;
+    g_free(request);
+    g_info("\"%s\": %s", name, error->message);
+    fuse_reply_err(req, mail_errno(error));
+}
+
+static int rename_now(Mount *mount, const Draft *draft, fuse_ino_t parent, const char *name)
+{
+    int code = drafts_rename(mount->drafts, draft->ino, name);
+
+    if (!code)
+        dircache_changed(mount->directories, parent);
+    return code;
+}
+
+bool write_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+                  const char *new_name)
+{
+    Mount *mount = mount_of(req);
+    g_auto(Draft) draft = {0};
+    uint32_t folder;
+    uint64_t other;
+    int code;
+
+    if (!mount_ino_folder(mount, parent, &folder) ||
+        !drafts_find(mount->drafts, drafts_named(mount->drafts, folder, name), &draft))
+        return false;
+    other = drafts_named(mount->drafts, folder, new_name);
+    if (parent != new_parent)
+        code = EXDEV; /* it is read and written, then */
+    else if (other && other != draft.ino)
+        code = EEXIST;
+    else
+        code = filename_check_given(mount, folder, 0, new_name);
+    if (!code && draft.temporary && new_name[0] != '.')
+        store_as(req, &draft, new_name);
+    else
+        fuse_reply_err(req, code ? code : rename_now(mount, &draft, parent, new_name));
+    return true;
+}
