@@ -52,12 +52,13 @@ typedef struct fuse_file_info File;
 
 COUNTED(dir_lookup, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
 FOLLOWED(dir_getattr, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
-COUNTED(dir_opendir, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
-COUNTED(dir_readdir, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
+COUNTED(listing_opendir, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
+COUNTED(listing_readdir, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
         (req, ino, size, offset, file))
-COUNTED(dir_readdirplus, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
+COUNTED(listing_readdirplus,
+        (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
         (req, ino, size, offset, file))
-COUNTED(dir_releasedir, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
+COUNTED(listing_releasedir, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
 COUNTED(statfs_get, (fuse_req_t req, fuse_ino_t ino), (req, ino))
 FOLLOWED(file_open, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
 FOLLOWED(file_read, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, File *file),
@@ -103,10 +104,10 @@ const struct fuse_lowlevel_ops pullmail_ops = {
     .forget = dir_forget,
     .forget_multi = dir_forget_many,
     .getattr = counted_dir_getattr,
-    .opendir = counted_dir_opendir,
-    .readdir = counted_dir_readdir,
-    .readdirplus = counted_dir_readdirplus,
-    .releasedir = counted_dir_releasedir,
+    .opendir = counted_listing_opendir,
+    .readdir = counted_listing_readdir,
+    .readdirplus = counted_listing_readdirplus,
+    .releasedir = counted_listing_releasedir,
     .statfs = counted_statfs_get,
     .open = counted_file_open,
     .read = counted_file_read,

@@ -15,12 +15,14 @@ void dir_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void dir_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
 void dir_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count);
 void dir_forget_many(fuse_req_t req, size_t count, struct fuse_forget_data *forgotten);
-void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
-void dir_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-                 struct fuse_file_info *file);
-void dir_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+
+/* listing.c */
+void listing_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
+void listing_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                      struct fuse_file_info *file);
-void dir_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
+void listing_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                         struct fuse_file_info *file);
+void listing_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
 
 /* file.c */
 void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
