@@ -110,9 +110,9 @@ class Link:
 class Mount(support.Mount):
     """A mount through a link, with a cache of its own; .seconds: until the command returned."""
 
-    def __init__(self, server, link, user, scheme="imap"):
-        super().__init__(server, "tls=off", "auth=plain", "timeout=120", background=True, password=PASSWORD,
-                         url=f"{scheme}://{user}@127.0.0.1:{link.port}/")
+    def __init__(self, server, link, user, *options, scheme="imap"):
+        super().__init__(server, "tls=off", "auth=plain", "timeout=120", *options, background=True,
+                         password=PASSWORD, url=f"{scheme}://{user}@127.0.0.1:{link.port}/")
         self.seconds = None
 
     def start(self):
