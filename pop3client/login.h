@@ -13,7 +13,7 @@
 /* Longer-lived than the login: what it found out. */
 typedef struct {
     Pop3Capabilities caps;
-    /* The login was refused for now: somebody else has the maildrop, or it is too soon. */
+    /* The login was refused this time: somebody else has the maildrop, or it is too soon. */
     bool in_use, too_soon;
     unsigned login_delay; /* seconds, as far as it was told at any time; 0: none */
 } Pop3LoginResult;

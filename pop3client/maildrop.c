@@ -131,7 +131,7 @@ static bool wait_for_maildrop(Pop3Maildrop *maildrop, gint64 millis)
     return true;
 }
 
-/* The login was refused for now. */
+/* The login was refused this time. */
 static void turned_away(Pop3Maildrop *maildrop, bool in_use, const GError *error)
 {
     g_autoptr(GError) failure = NULL;
