@@ -408,6 +408,37 @@ static void test_completed_later(void **state)
     }
 }
 
+/* Another session removed one at that very moment. */
+static void test_removed_meanwhile(void **state)
+{
+    (void)state;
+#define GONE(tag) "S: " tag " NO [EXPUNGEISSUED] Some of them no longer exist\n"
+#define AGAIN(a, b, verb) \
+    "C: " a " UID SEARCH RETURN (ALL) UID 5:6,9\nC: " b " UID " verb " 5:6,9 Work\n"
+    static const Scene copied = {
+        .scripts = {{NEW, EXAMINED, ESEARCH COPY, ETHERE, "S: * VANISHED 6\n" GONE("A3"),
+                     AGAIN("A4", "A5", "COPY"), "S: * ESEARCH (TAG \"A4\") UID ALL 5,9\n" OK("A4"),
+                     "S: A5 OK [COPYUID 70 5,9 101:102] done\n"}},
+        .play = play_copy,
+        .told = {{"copied 5 to 70 101\ncopied 9 to 70 102\nok\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    /* For ever. */
+    static const Scene never = {
+        .scripts = {{NEW, EXAMINED, ESEARCH COPY, ETHERE, GONE("A3"), AGAIN("A4", "A5", "COPY"),
+                     "S: * ESEARCH (TAG \"A4\") UID ALL 5:6,9\n" OK("A4") GONE("A5"),
+                     AGAIN("A6", "A7", "COPY"),
+                     "S: * ESEARCH (TAG \"A6\") UID ALL 5:6,9\n" OK("A6") GONE("A7")}},
+        .play = play_copy,
+        .told = {{"error EREMOTEIO\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&copied);
+    scene_run(&never);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -420,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_refused_here),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_completed_later),
+        cmocka_unit_test(test_removed_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }
