@@ -161,12 +161,14 @@ class ProcessesTest(MoveCase):
             threads = [threading.Thread(target=reader) for _ in range(3)]
             for thread in threads:
                 thread.start()
-            for _ in range(15):
-                run("mv", mount / "To" / name, mount / "Fro")
-                run("mv", mount / "Fro" / name, mount / "To")
-            over.set()
-            for thread in threads:
-                thread.join()
+            try:
+                for _ in range(15):
+                    run("mv", mount / "To" / name, mount / "Fro")
+                    run("mv", mount / "Fro" / name, mount / "To")
+            finally:
+                over.set()
+                for thread in threads:
+                    thread.join()
             self.assertLessEqual(set(read), {letter(0), errno.ENOENT, errno.ESTALE})
             self.assertIn(letter(0), read)
             self.assertEqual(self.letters("To", "Fro"), [0])

@@ -439,6 +439,40 @@ static void test_removed_meanwhile(void **state)
     scene_run(&never);
 }
 
+static void play_one_that_came(Bed *bed)
+{
+    static const uint32_t uid = 25;
+
+    play_copy_one(bed);
+    if (!bed_run_to_wait(bed))
+        return;
+    act_copy(bed, from_inbox(&uid, 1, "Work"));
+    bed_settle(bed);
+    script_go_on(&bed->server);
+}
+
+/* Of what came since the folder was opened, as by a move of another session, it may know nothing.
+ */
+static void test_came_since(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{NEW, EXAMINED,
+                     "C: A2 UID SEARCH RETURN (ALL) UID 1\nC: A3 UID COPY 1 demos\nW:\n",
+                     "S: * ESEARCH (TAG \"A2\") UID ALL 1\n" OK("A2"),
+                     "S: A3 OK [COPYUID 70 1 101] done\nC: A4 EXAMINE INBOX\n",
+                     SELECTED_AS("A4", "7", "READ-ONLY"),
+                     "C: A5 UID SEARCH RETURN (ALL) UID 25\nC: A6 UID COPY 25 Work\n",
+                     "S: * ESEARCH (TAG \"A5\") UID ALL 25\n" OK("A5"),
+                     "S: A6 OK [COPYUID 70 25 102] done\n"}},
+        .play = play_one_that_came,
+        .told = {{"copied 1 to 70 101\nok\n"}, {"copied 25 to 70 102\nok\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -452,6 +486,7 @@ int main(void)
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_completed_later),
         cmocka_unit_test(test_removed_meanwhile),
+        cmocka_unit_test(test_came_since),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }
