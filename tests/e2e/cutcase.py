@@ -246,5 +246,5 @@ class CutCase(unittest.TestCase):
             total = steps if cut < 0 else total
             worked += change.worked
             within += bool(self.done)
-        self.assertGreaterEqual(within, rounds // 2)
+        self.assertGreaterEqual(within, rounds // 3)
         self.assertGreaterEqual(worked, rounds // 4)
