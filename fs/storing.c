@@ -277,7 +277,10 @@ static void succeed(Storing *storing)
     remove_former(storing, &now);
     dircache_changed(mount->directories, parent);
     notify_directory(mount->notifier, parent);
-    notify_entry(mount->notifier, parent, storing->rename_to ? storing->rename_to : now.name);
+    /* What the kernel knows by the name of a draft it asks for anew each time; a message it does
+     * not. It is told no more than it needs (see notify.h). */
+    if (storing->draft.uid)
+        notify_entry(mount->notifier, parent, storing->rename_to ? storing->rename_to : now.name);
     refresh_stale(mount->refresher, folder);
     flush_soon(mount->flusher);
     end(storing, NULL);
