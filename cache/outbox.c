@@ -451,6 +451,11 @@ Outbox *outbox_open(const char *directory)
     return outbox;
 }
 
+void outbox_finish(Outbox *outbox)
+{
+    writer_finish(outbox->writer);
+}
+
 void outbox_close(Outbox *outbox)
 {
     if (!outbox)

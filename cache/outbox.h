@@ -33,6 +33,8 @@ typedef void (*OutboxDone)(gpointer data, int64_t id, const GError *error);
 
 /* directory: the account's; NULL: nothing can be kept. */
 Outbox *outbox_open(const char *directory);
+/* Waits until all that was put there is written, and told. */
+void outbox_finish(Outbox *outbox);
 /* Waits until all is written. What is left there is for a later process. NULL is ignored. */
 void outbox_close(Outbox *outbox);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Outbox, outbox_close)
