@@ -1,7 +1,10 @@
+#include "arrivals.h"
 #include "filename.h"
 #include "inode.h"
+#include "moves.h"
 #include "ops.h"
 #include "removal.h"
+#include "sync.h"
 
 #include <errno.h>
 
@@ -23,12 +26,34 @@ static void unlink_submit(Request *request)
     removals_add(request->mount->removals, request);
 }
 
+/* It is a message of the folder by now, or was not moved. */
+static bool unlink_settled(Request *request, const GError *error)
+{
+    if (error)
+        fuse_reply_err(request->req, mail_errno(error));
+    else
+        change_unlink(request->req, request->ino, request->name);
+    return false;
+}
+
+static void unlink_arrival(fuse_req_t req, fuse_ino_t parent, const char *name, uint64_t ino)
+{
+    Request *request = request_new(mount_of(req), req, unlink_settled);
+
+    request->ino = parent;
+    request->name = g_strdup(name);
+    request->changes = true;
+    request->follows = ino;
+    moves_post(request);
+}
+
 void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     Mount *mount = mount_of(req);
     CatalogMessage message;
     Request *request;
     uint32_t folder;
+    uint64_t arrival;
     TreeNode node;
 
     if (!mount_ino_folder(mount, parent, &folder)) {
@@ -37,6 +62,8 @@ void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
         fuse_reply_err(req, EISDIR);
     } else if (write_unlink(mount, parent, folder, name)) {
         fuse_reply_err(req, 0);
+    } else if ((arrival = arrivals_named(mount->arrivals, folder, name))) {
+        unlink_arrival(req, parent, name, arrival);
     } else if (!filename_message(mount, folder, name, &message) ||
                removals_hide(mount->removals, folder, &message)) {
         fuse_reply_err(req, ENOENT);
@@ -50,15 +77,10 @@ void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
     }
 }
 
-static void fsyncdir_submit(Request *request)
-{
-    removals_wait(request->mount->removals, request);
-}
-
 void change_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *file)
 {
     (void)ino, (void)datasync, (void)file;
-    request_post(request_new(mount_of(req), req, reply_outcome), fsyncdir_submit);
+    request_post(request_new(mount_of(req), req, reply_outcome), sync_wait);
 }
 
 /* --- what no mailbox of this kind can do -------------------------------------------------------

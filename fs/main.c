@@ -3,6 +3,7 @@
  */
 #include "../cache/directory.h"
 #include "account.h"
+#include "arrivals.h"
 #include "control.h"
 #include "daemon.h"
 #include "dircache.h"
@@ -103,11 +104,12 @@ static void engine_idle(gpointer data)
     wait_done(data, NULL);
 }
 
-static void begin_removals(gpointer data)
+static void begin_changes(gpointer data)
 {
     Wait *wait = data;
 
     removals_begin(wait->mount->removals);
+    moves_begin(wait->mount->moves);
     wait_done(data, NULL);
 }
 
@@ -116,6 +118,13 @@ static void finish_storing(gpointer data)
     Wait *wait = data;
 
     storer_finish(wait->mount->storer, wait->mount, wait_done, wait);
+}
+
+static void finish_moves(gpointer data)
+{
+    Wait *wait = data;
+
+    moves_finish(wait->mount->moves, wait_done, wait);
 }
 
 static void finish_removals(gpointer data)
@@ -175,6 +184,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
     mount->moved = inode_map_new();
+    mount->arrivals = arrivals_new();
     mount->removals = removals_new(mount, mount->journal);
     mount->storer = storer_new();
     mount->moves = moves_new(mount);
@@ -195,6 +205,7 @@ static void mount_end(Mount *mount)
     notifier_stop(mount->notifier);
     if (mount->features) { /* it was connected */
         wait_for(mount, finish_storing, NULL);
+        wait_for(mount, finish_moves, NULL);
         wait_for(mount, finish_removals, NULL);
     }
     wait_for(mount, close_all, NULL);
@@ -207,6 +218,7 @@ static void mount_end(Mount *mount)
     drafts_free(mount->drafts);
     moves_free(mount->moves);
     removals_free(mount->removals);
+    arrivals_free(mount->arrivals);
     inode_map_free(mount->moved);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
@@ -302,7 +314,7 @@ static bool run_session(Mount *mount, Daemon *daemon, GError **error)
     notifier_start(mount->notifier, session);
     if (chdir("/") != 0)
         g_info("can't change to /: %s", g_strerror(errno));
-    wait_for(mount, begin_removals, NULL);
+    wait_for(mount, begin_changes, NULL);
     daemon_ready(daemon);
     g_message("%s is mounted on %s", mount->url, options->mountpoint);
     served = serve(session);

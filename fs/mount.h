@@ -18,6 +18,7 @@
 
 #include <pthread.h>
 
+typedef struct Arrivals Arrivals;
 typedef struct Control Control;
 typedef struct DirCache DirCache;
 typedef struct Drafts Drafts;
@@ -50,6 +51,7 @@ typedef struct Mount {
     Drafts *drafts;
     Storer *storer;
     InodeMap *moved;
+    Arrivals *arrivals;
     Moves *moves;
     Fetcher *fetcher;
     Prefetcher *prefetcher;
