@@ -181,9 +181,10 @@ static void end_unsure(Moves *moves, Move *move)
 static void end_left(Moves *moves, Move *move)
 {
     const GError *error = moves->error ? moves->error : moves->lost;
+    const GError *reason = moves->lost ? moves->lost : moves->error;
 
-    if (move->kept && failure_is_lost(moves->lost ? moves->lost : error))
-        fail_as_told(moves, move, moves->lost ? moves->lost : error);
+    if (move->kept && reason && failure_is_lost(reason))
+        fail_as_told(moves, move, reason);
     else
         fail(moves, move, error ? mail_errno(error) : EACCES,
              "was copied to where it was to be moved to, but could not be removed: it is in both");
