@@ -55,7 +55,8 @@ typedef struct {
  * Of the batch: `looks`: it has to be looked for where they are; what is moved gets UIDs from
  * `first` on; `error` is the move's, `lost` that of the removal of what was copied, `looked` that
  * of the look at where messages are that it was unsure of, `found` what is new in the target, where
- * that had to be looked at (`searched`); `compared`: all this is done with.
+ * that had to be looked at (`searched`); `compared`: all this is done with. `n_refused` of them
+ * came back, and `why`.
  */
 struct Moves {
     Mount *mount;
@@ -79,7 +80,8 @@ struct Moves {
     CatalogFolder from, to;
     uint32_t first;
     bool looks;
-    GError *error, *lost, *looked;
+    GError *error, *lost, *looked, *why;
+    guint n_refused;
     GArray *found; /* Found */
     uint32_t found_uidvalidity;
     bool searched, compared;

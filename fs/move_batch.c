@@ -18,6 +18,8 @@ void moves_forget_batch(Moves *moves)
     g_clear_error(&moves->error);
     g_clear_error(&moves->lost);
     g_clear_error(&moves->looked);
+    g_clear_error(&moves->why);
+    moves->n_refused = 0;
     g_array_set_size(moves->found, 0);
     moves->looks = moves->searched = moves->compared = false;
     moves->tries = 0;
@@ -105,15 +107,21 @@ static void fail_as_told(Moves *moves, Move *move, const GError *error)
         moves_put_back(moves, move, false);
         return;
     }
-    if (move->kept)
-        g_warning(
-            "message %u of folder \"%s\", which was to become \"%s\" in \"%s\", is not moved, "
-            "and is shown where it was: %s",
-            move->uid, moves->from.name, move->name, moves->to.name, error->message);
-    else
-        g_info("message %u of folder \"%s\" is not moved: %s", move->uid, moves->from.name,
-               error->message);
+    g_info("message %u of folder \"%s\", which was to become \"%s\", is not moved: %s", move->uid,
+           moves->from.name, move->name, error->message);
+    if (move->kept && !moves->n_refused++)
+        moves->why = g_error_copy(error);
     give_back(moves, move, error);
+}
+
+/* One line for all of the batch, of which everybody had been told that it is done. */
+static void warn_of_refused(const Moves *moves)
+{
+    if (moves->n_refused)
+        g_warning(
+            "%u messages of folder \"%s\", which were to be moved to \"%s\", are not, and are "
+            "shown where they were: %s",
+            moves->n_refused, moves->from.name, moves->to.name, moves->why->message);
 }
 
 /* Whether what is under way is right of the target as the catalog has it. */
@@ -208,6 +216,7 @@ void moves_end_batch(Moves *moves)
 {
     for (guint i = 0; i < moves->batch->len; i++)
         end_move(moves, moves->batch->pdata[i]);
+    warn_of_refused(moves);
     moves_forget_batch(moves);
     moves_go_on(moves);
 }

@@ -214,7 +214,7 @@ class MoveTest(MoveCase):
             self.assertEqual(attempt(os.stat, path), errno.ENOENT)
             self.assertEqual(attempt(fsync, mount / "Stays"), errno.ENOENT)
             wait_for(lambda: attempt(os.stat, mount / "Goes/x") == errno.ENOENT, "the end of the name")
-            self.assertIn("is not moved, and is shown where it was", mount.log())
+            self.assertIn("are not, and are shown where they were", mount.log())
             self.assertEqual(status(mount, "moves-pending"), 0)
             self.check(mount, "Stays", truth)
             self.assertEqual(path.read_bytes(), letter(0))
