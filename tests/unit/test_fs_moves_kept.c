@@ -16,6 +16,22 @@ static int sync_all(Place *place)
     return named_fsyncdir(place->scene.fs, place->inbox);
 }
 
+/* However long the test takes, the server has been told of nothing before somebody waits. */
+static void hold_moves(Place *place)
+{
+    fake_stall(place->scene.server, FAKE_MOVE, true);
+}
+
+static int sync_held(Place *place)
+{
+    struct fuse_fsync_in in = {0};
+    Fs *fs = place->scene.fs;
+    uint64_t syncing = fs_send(fs, FUSE_FSYNCDIR, place->inbox, &in, sizeof in, NULL, 0);
+    fs_settle(fs);
+    fake_stall(place->scene.server, FAKE_MOVE, false);
+    return fs_error(fs, syncing);
+}
+
 /* What a crash leaves: the end of a mount that had no time for it. */
 static void crash(Place *place, void **state)
 {
@@ -101,9 +117,10 @@ static void test_refused(void **state)
     Fs *fs = place.scene.fs;
     for (size_t i = 0; i < G_N_ELEMENTS(codes); i++) {
         g_autofree char *name = g_strdup_printf("x%zu", i);
+        hold_moves(&place);
         fake_fail(place.scene.server, FAKE_MOVE, codes[i], 1);
         assert_int_equal(place_move(&place, rename_usual(2), name), 0);
-        assert_int_equal(sync_all(&place), codes[i]);
+        assert_int_equal(sync_held(&place), codes[i]);
         assert_file(fs, place.inbox, rename_usual(2), fs_message(fs, "INBOX", 2));
         assert_missing(fs, place.target, name);
         fs_await_note(fs, FUSE_NOTIFY_INVAL_ENTRY, name);
@@ -123,7 +140,7 @@ static void test_tried_again(void **state)
 {
     Place place = place_mount(state, FAKE_MOVES_TELLING);
     Fs *fs = place.scene.fs;
-    fake_fail(place.scene.server, FAKE_MOVE, ECONNREFUSED, 2);
+    fake_fail(place.scene.server, FAKE_MOVE, ECONNREFUSED, UINT_MAX);
     assert_int_equal(place_move(&place, rename_usual(2), "x"), 0);
     assert_int_equal(sync_all(&place), ECONNREFUSED);
     assert_file(fs, place.target, "x", fs_message(fs, "INBOX", 2));
@@ -131,6 +148,7 @@ static void test_tried_again(void **state)
     assert_int_equal(named_unlink(fs, place.target, "x"), ECONNREFUSED);
     assert_pending(fs, 1);
     assert_int_equal(warnings, 1);
+    fake_fail(place.scene.server, FAKE_MOVE, 0, 0);
     assert_int_equal(named_unlink(fs, place.target, "x"), 0);
     assert_int_equal(sync_all(&place), 0);
     assert_messages(&place, 2, 1);
@@ -145,16 +163,18 @@ static void test_lost(void **state)
     assert_int_equal(place_move(&place, rename_usual(2), "x"), 0);
     assert_int_equal(sync_all(&place), ENOTCONN);
     assert_file(fs, place.target, "x", fs_message(fs, "INBOX", 2));
+    hold_moves(&place);
     place.scene.server->moves = FAKE_MOVES_LOST;
     fake_fail(place.scene.server, FAKE_FIND, ETIMEDOUT, 3);
-    assert_int_equal(sync_all(&place), ENOTCONN);
+    assert_int_equal(sync_held(&place), ENOTCONN);
     assert_messages(&place, 2, 2);
     assert_int_equal(sync_all(&place), 0);
     assert_file(fs, place.target, "x", fs_message(fs, "Archive", 50));
     place.scene.server->moves = FAKE_MOVES_IN_BOTH;
     fake_fail(place.scene.server, FAKE_REMOVE, ECONNREFUSED, 5);
+    hold_moves(&place);
     assert_int_equal(place_move(&place, rename_usual(3), "y"), 0);
-    assert_int_equal(sync_all(&place), ECONNREFUSED);
+    assert_int_equal(sync_held(&place), ECONNREFUSED);
     assert_messages(&place, 2, 3);
     assert_int_equal(sync_all(&place), 0);
     assert_file(fs, place.target, "y", fs_message(fs, "Archive", 51));
@@ -166,10 +186,12 @@ static void test_lost(void **state)
 static void test_taken_up(void **state)
 {
     Place place = place_mount(state, FAKE_MOVES_TELLING);
+    hold_moves(&place);
     assert_int_equal(place_move(&place, rename_usual(2), "letter"), 0);
     assert_int_equal(place_move(&place, rename_usual(3), rename_usual(3)), 0);
     fake_fail(place.scene.server, FAKE_FETCH, ECONNREFUSED, UINT_MAX);
     crash(&place, state);
+    fake_stall(place.scene.server, FAKE_MOVE, false);
     Fs *fs = place.scene.fs;
     assert_pending(fs, 2);
     assert_missing(fs, place.inbox, rename_usual(2));
@@ -201,6 +223,7 @@ static FakeMessage *of_inbox(Place *place, uint32_t uid)
 static void test_done_unseen(void **state)
 {
     Place place = place_mount(state, FAKE_MOVES_TELLING);
+    hold_moves(&place);
     for (uint32_t uid = 1; uid <= 3; uid++) {
         g_autofree char *name = g_strdup_printf("%u", uid);
         assert_int_equal(place_move(&place, rename_usual(uid), name), 0);
@@ -210,6 +233,7 @@ static void test_done_unseen(void **state)
     fake_transfer(place.scene.inbox, place.archive, of_inbox(&place, 2), true);
     fake_unlock(place.scene.server);
     fs_unmount(place.scene.fs);
+    fake_stall(place.scene.server, FAKE_MOVE, false);
     fake_stall(place.scene.server, FAKE_FETCH, true);
     place.scene.fs = fs_mount(place.scene.server, *state);
     Fs *fs = place.scene.fs;
@@ -238,6 +262,7 @@ static void test_known_by_name(void **state)
 {
     Place place = place_mount(state, FAKE_MOVES_TELLING);
     uint32_t archive = inode_of(place.target).folder;
+    hold_moves(&place);
     assert_int_equal(place_move(&place, rename_usual(2), "letter"), 0);
     fake_lock(place.scene.server);
     fake_transfer(place.scene.inbox, place.archive, of_inbox(&place, 2), false);
@@ -245,6 +270,7 @@ static void test_known_by_name(void **state)
     fake_add(place.scene.server, place.archive, 51, 10, 12);
     assert_true(catalog_give_name(place.scene.fs->mount.catalog, archive, 50, "letter", NULL));
     crash(&place, state);
+    fake_stall(place.scene.server, FAKE_MOVE, false);
     assert_int_equal(sync_all(&place), 0);
     assert_file(place.scene.fs, place.target, "letter", fs_message(place.scene.fs, "Archive", 50));
     scene_end(&place.scene);
@@ -256,7 +282,7 @@ static void test_folder_is_gone(void **state)
     for (int remade = 0; remade < 2; remade++) {
         Place place = place_mount(state, FAKE_MOVES_TELLING);
         Fs *fs = place.scene.fs;
-        fake_fail(place.scene.server, FAKE_MOVE, ECONNREFUSED, 1);
+        fake_fail(place.scene.server, FAKE_MOVE, ECONNREFUSED, UINT_MAX);
         assert_int_equal(place_move(&place, rename_usual(2), "x"), 0);
         assert_int_equal(sync_all(&place), ECONNREFUSED);
         int before = warnings;
@@ -295,7 +321,6 @@ static void test_on_its_way(void **state)
     }
     assert_int_equal(named_unlink(fs, place.target, "1"), 0);
     assert_missing(fs, place.target, "1");
-    assert_removals(place.scene.server, ">Archive:1,2,3,4;");
     assert_int_equal(rename_one(fs, place.target, "2", place.inbox, "back"), 0);
     assert_int_equal(rename_one(fs, place.inbox, "back", place.inbox, "again"), 0);
     assert_int_equal(rename_one(fs, place.inbox, "again", place.inbox, "again"), 0);
@@ -311,8 +336,8 @@ static void test_read_meanwhile(void **state)
     Fs *fs = place.scene.fs;
     uint64_t old = fs_message(fs, "INBOX", 2);
     assert_int_equal(fs_list_first(fs, place.target), 0);
-    assert_int_equal(place_move(&place, rename_usual(2), "x"), 0);
     fake_stall(place.scene.server, FAKE_FIND, true);
+    assert_int_equal(place_move(&place, rename_usual(2), "x"), 0);
     fake_await(place.scene.server, FAKE_FIND, 1);
     refresh_stale(fs->mount.refresher, inode_of(place.inbox).folder);
     assert_int_equal(fs_list_first(fs, place.inbox), 0);
@@ -372,11 +397,12 @@ static void test_finish(void **state)
     assert_int_equal(place_move(&place, rename_usual(1), "x"), 0);
     fs_call_async(place.scene.fs, finish_now);
     assert_messages(&place, 2, 2);
-    fake_fail(place.scene.server, FAKE_MOVE, ECONNREFUSED, 1);
+    fake_fail(place.scene.server, FAKE_MOVE, ECONNREFUSED, UINT_MAX);
     assert_int_equal(place_move(&place, rename_usual(2), "y"), 0);
     fs_call_async(place.scene.fs, finish_now);
     assert_messages(&place, 2, 2);
     crash(&place, state);
+    fake_fail(place.scene.server, FAKE_MOVE, 0, 0);
     assert_int_equal(sync_all(&place), 0);
     assert_messages(&place, 1, 3);
     scene_end(&place.scene);
