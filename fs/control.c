@@ -3,6 +3,7 @@
 #include "../cache/scopedlock.h"
 #include "inode.h"
 #include "letters.h"
+#include "moves.h"
 #include "prefetch.h"
 #include "removal.h"
 #include "trust.h"
@@ -174,6 +175,7 @@ GString *control_status(Mount *mount)
     prefetch_describe(mount->prefetcher, text);
     removals_describe(mount->removals, text);
     letters_describe(mount->letters, text);
+    moves_describe(mount->moves, text);
     add_mail(text, mount);
     add_cache(text, mount);
     return text;

@@ -5,6 +5,7 @@
 #include "filename.h"
 #include "flush.h"
 #include "inode.h"
+#include "moves.h"
 
 #include <stdlib.h>
 
@@ -121,6 +122,7 @@ static void reset_folder(Look *look, uint32_t uidvalidity)
     id = catalog_reset_folder(mount->catalog, old, uidvalidity);
     if (id == old)
         return;
+    moves_forget_folder(mount->moves, old);
     look->changed = true;
     g_message("a folder was made anew on the server (UIDVALIDITY %u): what was known of it is "
               "forgotten",

@@ -65,8 +65,8 @@ def raw(clock, files):
 
 
 def earn_trust(mount):
-    """Reads as many messages as it takes to know that the server's sizes are true."""
-    bed.timed(["cat", *sorted(mount.messages().values())[:300]])
+    """Reads the messages, so that the server's sizes are known to be true, and nothing is left to be read ahead."""
+    bed.timed(["cat", *mount.messages().values()])
 
 
 def move_and_remove(clock, count):
