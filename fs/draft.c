@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { MOST_SUSPENDED = 16 };
+
 /*
  * A file. It is in the table while it has a name, or the kernel knows it; who uses its descriptor
  * without the lock has a reference. A name in a folder is that of one file at most.
@@ -20,6 +22,8 @@ typedef struct {
     uint64_t stored_version;
     int64_t stored_date;
     uint64_t copied_size;
+    pid_t who;      /* began to write over a message */
+    bool suspended; /* that is seen all the same */
     int fd;
 } File;
 
@@ -29,6 +33,8 @@ struct Drafts {
     pthread_mutex_t lock;
     GHashTable *files; /* ino -> File */
     uint32_t last;     /* of the numbers given */
+    gint n_over;       /* atomic: how many are over messages, and not suspended */
+    GQueue suspended;  /* File: those that are, the oldest first */
 };
 
 /* --- life --------------------------------------------------------------------------------------
@@ -112,13 +118,18 @@ static void drop_unused(Drafts *drafts, const File *file)
 {
     uint64_t ino = file->about.ino;
 
-    if (!file->about.named && !file->lookups)
+    if (!file->about.named && !file->about.over && !file->lookups)
         g_hash_table_remove(drafts->files, &ino);
 }
 
-static bool is_temporary(const char *name)
+bool draft_is_temporary(const char *name)
 {
-    return name[0] == '.';
+    size_t length = strlen(name);
+    bool is_sed = length == 9 && g_str_has_prefix(name, "sed");
+
+    for (size_t i = 3; is_sed && i < length; i++)
+        is_sed = g_ascii_isalnum(name[i]);
+    return name[0] == '.' || is_sed || (name[0] == '#' && length > 1 && name[length - 1] == '#');
 }
 
 static Draft copy_of(const File *file)
@@ -126,7 +137,7 @@ static Draft copy_of(const File *file)
     Draft copy = file->about;
 
     copy.name = g_strdup(file->about.name);
-    copy.temporary = is_temporary(copy.name);
+    copy.temporary = draft_is_temporary(copy.name);
     copy.changed = copy.version != file->stored_version;
     return copy;
 }
@@ -259,6 +270,136 @@ void drafts_drop(Drafts *drafts, uint64_t ino)
         remove_file(drafts, file);
 }
 
+/* --- over messages ------------------------------------------------------------------------------
+ */
+
+static File *find_over(const Drafts *drafts, uint64_t message)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, drafts->files);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((File *)value)->about.over == message)
+            return value;
+    return NULL;
+}
+
+static void set_suspended(Drafts *drafts, File *file, bool suspended)
+{
+    if (file->suspended == suspended)
+        return;
+    file->suspended = suspended;
+    g_atomic_int_add(&drafts->n_over, suspended ? -1 : 1);
+    if (suspended)
+        g_queue_push_tail(&drafts->suspended, file);
+    else
+        g_queue_remove(&drafts->suspended, file);
+}
+
+uint64_t drafts_over(Drafts *drafts, uint64_t message)
+{
+    const File *file;
+
+    if (!g_atomic_int_get(&drafts->n_over))
+        return 0;
+    SCOPED_LOCK(&drafts->lock);
+    file = find_over(drafts, message);
+    return file && !file->suspended ? file->about.ino : 0;
+}
+
+uint64_t drafts_resume_over(Drafts *drafts, uint64_t message, pid_t who)
+{
+    SCOPED_LOCK(&drafts->lock);
+    File *file = find_over(drafts, message);
+
+    if (!file || (file->suspended && file->who != who))
+        return 0;
+    set_suspended(drafts, file, false);
+    return file->about.ino;
+}
+
+static void end_over(Drafts *drafts, File *file)
+{
+    set_suspended(drafts, file, true);
+    g_queue_remove(&drafts->suspended, file);
+    file->about.over = 0;
+    drop_unused(drafts, file);
+}
+
+uint64_t drafts_end_over(Drafts *drafts, uint64_t ino)
+{
+    SCOPED_LOCK(&drafts->lock);
+    File *file = find(drafts, ino);
+    uint64_t message = file ? file->about.over : 0;
+
+    if (message)
+        end_over(drafts, file);
+    return message;
+}
+
+uint64_t drafts_suspend_over(Drafts *drafts, uint64_t ino)
+{
+    SCOPED_LOCK(&drafts->lock);
+    File *file = find(drafts, ino);
+    uint64_t message = file ? file->about.over : 0;
+
+    if (message)
+        set_suspended(drafts, file, true);
+    if (drafts->suspended.length > MOST_SUSPENDED)
+        end_over(drafts, drafts->suspended.head->data);
+    return message;
+}
+
+static bool insert_over(Drafts *drafts, File *file)
+{
+    SCOPED_LOCK(&drafts->lock);
+
+    if (find_over(drafts, file->about.over) || drafts->last == UINT32_MAX)
+        return false;
+    file->about.ino = inode_number(INODE_DRAFT, file->about.folder, ++drafts->last);
+    g_hash_table_insert(drafts->files, &file->about.ino, file);
+    g_atomic_int_inc(&drafts->n_over);
+    return true;
+}
+
+/* What is over it already, whoever made that, is that process's now. */
+static uint64_t take_over(Drafts *drafts, uint64_t message, pid_t who)
+{
+    SCOPED_LOCK(&drafts->lock);
+    File *file = find_over(drafts, message);
+
+    if (!file)
+        return 0;
+    file->who = who;
+    set_suspended(drafts, file, false);
+    return file->about.ino;
+}
+
+int drafts_begin_over(Drafts *drafts, uint64_t message, pid_t who)
+{
+    uint64_t known = take_over(drafts, message, who);
+    g_autoptr(GError) error = NULL;
+    Inode inode = inode_of(message);
+    File *file;
+    int fd;
+
+    if (known)
+        return drafts_truncate(drafts, known, 0);
+    fd = privatefile_open(drafts->directory, &error);
+    if (fd < 0)
+        return mail_errno(error);
+    file = file_new(inode.folder, "", fd);
+    file->lookups = 0;
+    file->about.named = false;
+    file->about.over = message;
+    file->who = who;
+    file->about.uid = inode.uid;
+    if (!insert_over(drafts, file))
+        file_unref(file);
+    return 0;
+}
+
 /* --- inodes ------------------------------------------------------------------------------------
  */
 
@@ -354,7 +495,7 @@ static void note_change(Drafts *drafts, File *file)
     SCOPED_LOCK(&drafts->lock);
 
     file->about.version++;
-    if (!file->about.named && !file->about.removed && !file->about.stored &&
+    if (!file->about.named && !file->about.removed && !file->about.stored && !file->about.over &&
         !find_named(drafts, file->about.folder, file->about.name))
         file->about.named = true;
 }
@@ -449,7 +590,7 @@ bool drafts_failed(Drafts *drafts, uint64_t ino)
     SCOPED_LOCK(&drafts->lock);
     File *file = find(drafts, ino);
 
-    if (!file || !file->about.named || is_temporary(file->about.name))
+    if (!file || !file->about.named || draft_is_temporary(file->about.name))
         return false;
     file->about.named = false;
     drop_unused(drafts, file);

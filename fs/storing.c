@@ -33,7 +33,8 @@ typedef struct {
     GQueue others;    /* Request: who wants the same draft stored meanwhile */
     Draft draft;      /* as it is sent */
     char *rename_to;
-    uint64_t source; /* the message that is copied; 0: outgoing is sent */
+    uint32_t replaced; /* UID of the message that has that name */
+    uint64_t source;   /* the message that is copied; 0: outgoing is sent */
     Outgoing outgoing;
     uint64_t size;
     int64_t date;
@@ -147,6 +148,16 @@ static void end(Storing *storing, const GError *error)
         end_all(storer);
 }
 
+/* The message that was written over is as it was. */
+static void give_up_over(const Storing *storing)
+{
+    Mount *mount = storing->mount;
+    uint64_t message = drafts_suspend_over(mount->drafts, storing->ino);
+
+    if (message)
+        notify_inode(mount->notifier, message);
+}
+
 static void fail(Storing *storing, const GError *error)
 {
     Mount *mount = storing->mount;
@@ -155,6 +166,7 @@ static void fail(Storing *storing, const GError *error)
     if (!storing->source && !letters_stay(mount->letters, storing->ino) &&
         drafts_failed(mount->drafts, storing->ino))
         dircache_changed(mount->directories, mount_folder_ino(mount, storing->draft.folder));
+    give_up_over(storing);
     letters_stored(mount->letters, storing->ino, error);
     end(storing, error);
 }
@@ -191,6 +203,12 @@ static void fail_unsure(Storing *storing)
 /* --- it is there -------------------------------------------------------------------------------
  */
 
+/* The message whose place it takes; 0: there is none. */
+static uint32_t former_of(const Storing *storing)
+{
+    return storing->draft.uid ? storing->draft.uid : storing->replaced;
+}
+
 /* What a message that was stored before is called now, or what this one shall be called; the caller
  * frees. */
 static char *name_of(const Storing *storing, const Draft *now)
@@ -212,7 +230,7 @@ static void give_name(const Storing *storing, const Draft *now)
     Mount *mount = storing->mount;
     g_autofree char *name = name_of(storing, now);
     g_autoptr(GError) error = NULL;
-    int code = filename_check_given(mount, now->folder, storing->draft.uid, name);
+    int code = filename_check_given(mount, now->folder, former_of(storing), name);
 
     if (code)
         g_info("a message can't have the name it was written by: %s", g_strerror(code));
@@ -241,8 +259,8 @@ static void remove_former(const Storing *storing, const Draft *now)
 {
     Removals *removals = storing->mount->removals;
 
-    if (storing->draft.uid)
-        removals_drop(removals, now->folder, storing->draft.uid);
+    if (former_of(storing))
+        removals_drop(removals, now->folder, former_of(storing));
     if (now->removed && storing->uid)
         removals_drop(removals, now->folder, storing->uid);
 }
@@ -267,11 +285,13 @@ static void succeed(Storing *storing)
     uint64_t parent = mount_folder_ino(mount, folder);
     g_auto(Draft) now = {0};
     bool fits = storing->uid && storing->told_uidvalidity == storing->uidvalidity;
+    g_autofree char *name = NULL;
 
     if (!drafts_find(mount->drafts, storing->ino, &now)) {
         now = storing->draft;
         now.name = g_strdup(now.name);
     }
+    name = name_of(storing, &now);
     if (!fits)
         storing->uid = 0;
     if (fits)
@@ -286,6 +306,8 @@ static void succeed(Storing *storing)
         drafts_stored(mount->drafts, storing->ino, storing->draft.version, storing->uid,
                       storing->date);
     remove_former(storing, &now);
+    if (drafts_end_over(mount->drafts, storing->ino))
+        notify_entry(mount->notifier, parent, name);
     dircache_changed(mount->directories, parent);
     notify_directory(mount->notifier, parent);
     /* What the kernel knows by the name of a draft it asks for anew each time; a message it does
@@ -457,7 +479,7 @@ static void send_append(Storing *storing, const CatalogFolder *target)
 {
     static const MailAppendSink sink = {note_appended, note_unsure};
     const MailAppend append = {.folder = target->name,
-                               .flags = "",
+                               .flags = storing->flags ? storing->flags : "",
                                .has_date = true,
                                .date = storing->date,
                                .size = storing->outgoing.size,
@@ -474,6 +496,19 @@ uint32_t storing_least_uid(Catalog *catalog, const CatalogFolder *folder)
     if (catalog_last_message(catalog, folder->id, &last) && last.uid < UINT32_MAX)
         first = MAX(first, last.uid + 1);
     return first;
+}
+
+/* A message that takes another one's place has its flags. */
+static void take_flags(Storing *storing)
+{
+    Catalog *catalog = storing->mount->catalog;
+    CatalogMessage former;
+
+    if (storing->source ||
+        !catalog_message(catalog, storing->draft.folder, former_of(storing), &former))
+        return;
+    g_free(storing->flags);
+    storing->flags = catalog_flags(catalog, former.flag_set);
 }
 
 static void begin(Storing *storing)
@@ -493,6 +528,7 @@ static void begin(Storing *storing)
     } else {
         storing->uidvalidity = folder.state.uidvalidity;
         storing->first = storing_least_uid(mount->catalog, &folder);
+        take_flags(storing);
         if (storing->source)
             send_copy(storing, &folder);
         else
@@ -579,13 +615,15 @@ static Storing *prepare(Mount *mount, uint64_t ino, GError **error)
     return NULL;
 }
 
-bool storing_post(Request *request, const char *rename_to, bool closing, GError **error)
+bool storing_post(Request *request, const char *rename_to, uint32_t replaced, bool closing,
+                  GError **error)
 {
     Storing *storing = prepare(request->mount, request->ino, error);
 
     if (!storing)
         return false;
     storing->rename_to = g_strdup(rename_to);
+    storing->replaced = replaced;
     storing->closing = closing;
     post(request, storing);
     return true;

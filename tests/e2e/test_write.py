@@ -254,8 +254,9 @@ class ToolsTest(WriteCase):
         run("cp", file, self.place)
         path, mark = self.place / "a.eml", self.server.mark()
         self.assertEqual(attempt(write, path, b"x"), errno.EEXIST)
-        for flags in (os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_TRUNC, os.O_WRONLY | os.O_APPEND):
+        for flags in (os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_APPEND):
             self.assertEqual(attempt(write, path, b"x", flags), errno.EPERM)
+        self.assertEqual(attempt(write, path, b"x", os.O_WRONLY | os.O_TRUNC), errno.EINVAL)
         self.assertEqual(attempt(os.truncate, path, 10), errno.EPERM)
         self.assertEqual(attempt(os.utime, path, (1, 1)), errno.EPERM)
         self.assertEqual(attempt(os.link, path, self.place / "b.eml"), errno.EPERM)
@@ -318,10 +319,18 @@ class TrustTest(WriteCase):
         with self.assertRaises(OSError) as caught:
             with open(place / "a.eml", "wb"):
                 pass
-        self.assertEqual(caught.exception.errno, errno.EPERM)
+        self.assertEqual(caught.exception.errno, errno.EINVAL)
         self.assertEqual((place / "a.eml").read_bytes(), file.read_bytes())
+        file = self.file("a.eml", letter("another", 100))
+        run("cp", file, place)  # over it
+        self.assertEqual((place / "a.eml").read_bytes(), file.read_bytes())
+        with self.assertRaises(OSError) as caught:
+            with open(place / "a.eml", "ab") as target:
+                target.write(b"more")
+        self.assertEqual(caught.exception.errno, errno.EPERM)
         run("cp", place / "a.eml", place / "c.eml")
         self.assertEqual((place / "c.eml").read_bytes(), file.read_bytes())
+        fsync(place)
         self.assertEqual(len(self.mailbox.uids(self.folder)), 262)
 
 
