@@ -1,4 +1,4 @@
-#include "draft.h"
+#include "draft_private.h"
 
 #include "../cache/scopedlock.h"
 #include "inode.h"
@@ -9,34 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_SUSPENDED = 16 };
-
-/*
- * A file. It is in the table while it has a name, or the kernel knows it; who uses its descriptor
- * without the lock has a reference. A name in a folder is that of one file at most.
- */
-typedef struct {
-    gint references;
-    Draft about;
-    uint64_t lookups;
-    uint64_t stored_version;
-    int64_t stored_date;
-    uint64_t copied_size;
-    pid_t who;      /* began to write over a message */
-    bool suspended; /* that is seen all the same */
-    int fd;
-} File;
-
-/* All but the directory is under `lock`. */
-struct Drafts {
-    char *directory;
-    pthread_mutex_t lock;
-    GHashTable *files; /* ino -> File */
-    uint32_t last;     /* of the numbers given */
-    gint n_over;       /* atomic: how many are over messages, and not suspended */
-    GQueue suspended;  /* File: those that are, the oldest first */
-};
-
 /* --- life --------------------------------------------------------------------------------------
  */
 
@@ -45,9 +17,9 @@ void draft_clear(Draft *draft)
     g_clear_pointer(&draft->name, g_free);
 }
 
-static void file_unref(gpointer data)
+void draft_file_unref(gpointer data)
 {
-    File *file = data;
+    DraftFile *file = data;
 
     if (!file || !g_atomic_int_dec_and_test(&file->references))
         return;
@@ -55,7 +27,6 @@ static void file_unref(gpointer data)
     draft_clear(&file->about);
     g_free(file);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(File, file_unref)
 
 Drafts *drafts_new(const char *directory)
 {
@@ -63,7 +34,7 @@ Drafts *drafts_new(const char *directory)
 
     drafts->directory = g_strdup(directory);
     pthread_mutex_init(&drafts->lock, NULL);
-    drafts->files = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, file_unref);
+    drafts->files = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, draft_file_unref);
     return drafts;
 }
 
@@ -82,19 +53,19 @@ const char *drafts_directory(const Drafts *drafts)
     return drafts->directory;
 }
 
-static File *find(const Drafts *drafts, uint64_t ino)
+DraftFile *drafts_file(const Drafts *drafts, uint64_t ino)
 {
     return g_hash_table_lookup(drafts->files, &ino);
 }
 
-static File *find_named(const Drafts *drafts, uint32_t folder, const char *name)
+static DraftFile *find_named(const Drafts *drafts, uint32_t folder, const char *name)
 {
     GHashTableIter iter;
     gpointer value;
 
     g_hash_table_iter_init(&iter, drafts->files);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        File *file = value;
+        DraftFile *file = value;
         if (file->about.named && file->about.folder == folder &&
             strcmp(file->about.name, name) == 0)
             return file;
@@ -103,18 +74,17 @@ static File *find_named(const Drafts *drafts, uint32_t folder, const char *name)
 }
 
 /* With a reference, for who is about to wait for the disk. */
-static File *use(Drafts *drafts, uint64_t ino)
+static DraftFile *use(Drafts *drafts, uint64_t ino)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (file)
         g_atomic_int_inc(&file->references);
     return file;
 }
 
-/* Nobody can come to it any more. */
-static void drop_unused(Drafts *drafts, const File *file)
+void drafts_drop_unused(Drafts *drafts, const DraftFile *file)
 {
     uint64_t ino = file->about.ino;
 
@@ -132,7 +102,7 @@ bool draft_is_temporary(const char *name)
     return name[0] == '.' || is_sed || (name[0] == '#' && length > 1 && name[length - 1] == '#');
 }
 
-static Draft copy_of(const File *file)
+static Draft copy_of(const DraftFile *file)
 {
     Draft copy = file->about;
 
@@ -145,9 +115,9 @@ static Draft copy_of(const File *file)
 /* --- names -------------------------------------------------------------------------------------
  */
 
-static File *file_new(uint32_t folder, const char *name, int fd)
+DraftFile *draft_file_new(uint32_t folder, const char *name, int fd)
 {
-    File *file = g_new0(File, 1);
+    DraftFile *file = g_new0(DraftFile, 1);
 
     file->references = 1;
     file->lookups = 1;
@@ -157,7 +127,7 @@ static File *file_new(uint32_t folder, const char *name, int fd)
 }
 
 /* 0: the name is taken, or there are no more numbers. The file is the table's otherwise. */
-static uint64_t insert(Drafts *drafts, File *file)
+static uint64_t insert(Drafts *drafts, DraftFile *file)
 {
     SCOPED_LOCK(&drafts->lock);
 
@@ -172,21 +142,21 @@ int drafts_create(Drafts *drafts, uint32_t folder, const char *name, uint64_t *i
 {
     g_autoptr(GError) error = NULL;
     int fd = privatefile_open(drafts->directory, &error);
-    File *file;
+    DraftFile *file;
 
     if (fd < 0)
         return mail_errno(error);
-    file = file_new(folder, name, fd);
+    file = draft_file_new(folder, name, fd);
     *ino = insert(drafts, file);
     if (!*ino)
-        file_unref(file);
+        draft_file_unref(file);
     return *ino ? 0 : EEXIST;
 }
 
 uint64_t drafts_named(Drafts *drafts, uint32_t folder, const char *name)
 {
     SCOPED_LOCK(&drafts->lock);
-    const File *file = find_named(drafts, folder, name);
+    const DraftFile *file = find_named(drafts, folder, name);
 
     return file ? file->about.ino : 0;
 }
@@ -194,13 +164,13 @@ uint64_t drafts_named(Drafts *drafts, uint32_t folder, const char *name)
 bool drafts_after(Drafts *drafts, uint32_t folder, uint64_t after, Draft *draft)
 {
     SCOPED_LOCK(&drafts->lock);
-    const File *next = NULL;
+    const DraftFile *next = NULL;
     GHashTableIter iter;
     gpointer value;
 
     g_hash_table_iter_init(&iter, drafts->files);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const File *file = value;
+        const DraftFile *file = value;
         if (file->about.named && file->about.folder == folder && file->about.ino > after &&
             (!next || file->about.ino < next->about.ino))
             next = file;
@@ -219,7 +189,7 @@ GArray *drafts_left(Drafts *drafts)
 
     g_hash_table_iter_init(&iter, drafts->files);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const File *file = value;
+        const DraftFile *file = value;
         if (file->about.named)
             g_array_append_val(left, file->about.ino);
     }
@@ -229,8 +199,8 @@ GArray *drafts_left(Drafts *drafts)
 int drafts_rename(Drafts *drafts, uint64_t ino, const char *name)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
-    const File *other = file ? find_named(drafts, file->about.folder, name) : NULL;
+    DraftFile *file = drafts_file(drafts, ino);
+    const DraftFile *other = file ? find_named(drafts, file->about.folder, name) : NULL;
 
     if (!file || !file->about.named)
         return ENOENT;
@@ -243,17 +213,17 @@ int drafts_rename(Drafts *drafts, uint64_t ino, const char *name)
     return 0;
 }
 
-static void remove_file(Drafts *drafts, File *file)
+static void remove_file(Drafts *drafts, DraftFile *file)
 {
     file->about.named = false;
     file->about.removed = true;
-    drop_unused(drafts, file);
+    drafts_drop_unused(drafts, file);
 }
 
 int drafts_unlink(Drafts *drafts, uint32_t folder, const char *name)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find_named(drafts, folder, name);
+    DraftFile *file = find_named(drafts, folder, name);
 
     if (!file)
         return ENOENT;
@@ -264,140 +234,10 @@ int drafts_unlink(Drafts *drafts, uint32_t folder, const char *name)
 void drafts_drop(Drafts *drafts, uint64_t ino)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (file)
         remove_file(drafts, file);
-}
-
-/* --- over messages ------------------------------------------------------------------------------
- */
-
-static File *find_over(const Drafts *drafts, uint64_t message)
-{
-    GHashTableIter iter;
-    gpointer value;
-
-    g_hash_table_iter_init(&iter, drafts->files);
-    while (g_hash_table_iter_next(&iter, NULL, &value))
-        if (((File *)value)->about.over == message)
-            return value;
-    return NULL;
-}
-
-static void set_suspended(Drafts *drafts, File *file, bool suspended)
-{
-    if (file->suspended == suspended)
-        return;
-    file->suspended = suspended;
-    g_atomic_int_add(&drafts->n_over, suspended ? -1 : 1);
-    if (suspended)
-        g_queue_push_tail(&drafts->suspended, file);
-    else
-        g_queue_remove(&drafts->suspended, file);
-}
-
-uint64_t drafts_over(Drafts *drafts, uint64_t message)
-{
-    const File *file;
-
-    if (!g_atomic_int_get(&drafts->n_over))
-        return 0;
-    SCOPED_LOCK(&drafts->lock);
-    file = find_over(drafts, message);
-    return file && !file->suspended ? file->about.ino : 0;
-}
-
-uint64_t drafts_resume_over(Drafts *drafts, uint64_t message, pid_t who)
-{
-    SCOPED_LOCK(&drafts->lock);
-    File *file = find_over(drafts, message);
-
-    if (!file || (file->suspended && file->who != who))
-        return 0;
-    set_suspended(drafts, file, false);
-    return file->about.ino;
-}
-
-static void end_over(Drafts *drafts, File *file)
-{
-    set_suspended(drafts, file, true);
-    g_queue_remove(&drafts->suspended, file);
-    file->about.over = 0;
-    drop_unused(drafts, file);
-}
-
-uint64_t drafts_end_over(Drafts *drafts, uint64_t ino)
-{
-    SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
-    uint64_t message = file ? file->about.over : 0;
-
-    if (message)
-        end_over(drafts, file);
-    return message;
-}
-
-uint64_t drafts_suspend_over(Drafts *drafts, uint64_t ino)
-{
-    SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
-    uint64_t message = file ? file->about.over : 0;
-
-    if (message)
-        set_suspended(drafts, file, true);
-    if (drafts->suspended.length > MOST_SUSPENDED)
-        end_over(drafts, drafts->suspended.head->data);
-    return message;
-}
-
-static bool insert_over(Drafts *drafts, File *file)
-{
-    SCOPED_LOCK(&drafts->lock);
-
-    if (find_over(drafts, file->about.over) || drafts->last == UINT32_MAX)
-        return false;
-    file->about.ino = inode_number(INODE_DRAFT, file->about.folder, ++drafts->last);
-    g_hash_table_insert(drafts->files, &file->about.ino, file);
-    g_atomic_int_inc(&drafts->n_over);
-    return true;
-}
-
-/* What is over it already, whoever made that, is that process's now. */
-static uint64_t take_over(Drafts *drafts, uint64_t message, pid_t who)
-{
-    SCOPED_LOCK(&drafts->lock);
-    File *file = find_over(drafts, message);
-
-    if (!file)
-        return 0;
-    file->who = who;
-    set_suspended(drafts, file, false);
-    return file->about.ino;
-}
-
-int drafts_begin_over(Drafts *drafts, uint64_t message, pid_t who)
-{
-    uint64_t known = take_over(drafts, message, who);
-    g_autoptr(GError) error = NULL;
-    Inode inode = inode_of(message);
-    File *file;
-    int fd;
-
-    if (known)
-        return drafts_truncate(drafts, known, 0);
-    fd = privatefile_open(drafts->directory, &error);
-    if (fd < 0)
-        return mail_errno(error);
-    file = file_new(inode.folder, "", fd);
-    file->lookups = 0;
-    file->about.named = false;
-    file->about.over = message;
-    file->who = who;
-    file->about.uid = inode.uid;
-    if (!insert_over(drafts, file))
-        file_unref(file);
-    return 0;
 }
 
 /* --- inodes ------------------------------------------------------------------------------------
@@ -406,7 +246,7 @@ int drafts_begin_over(Drafts *drafts, uint64_t message, pid_t who)
 bool drafts_look_up(Drafts *drafts, uint64_t ino)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (file)
         file->lookups++;
@@ -416,18 +256,18 @@ bool drafts_look_up(Drafts *drafts, uint64_t ino)
 void drafts_forget(Drafts *drafts, uint64_t ino, uint64_t lookups)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (!file)
         return;
     file->lookups -= MIN(lookups, file->lookups);
-    drop_unused(drafts, file);
+    drafts_drop_unused(drafts, file);
 }
 
 bool drafts_find(Drafts *drafts, uint64_t ino, Draft *draft)
 {
     SCOPED_LOCK(&drafts->lock);
-    const File *file = find(drafts, ino);
+    const DraftFile *file = drafts_file(drafts, ino);
 
     if (file)
         *draft = copy_of(file);
@@ -437,7 +277,7 @@ bool drafts_find(Drafts *drafts, uint64_t ino, Draft *draft)
 /* --- bytes -------------------------------------------------------------------------------------
  */
 
-static void stat_copied(const File *file, struct stat *st)
+static void stat_copied(const DraftFile *file, struct stat *st)
 {
     st->st_size = (off_t)file->copied_size;
     st->st_blocks = st->st_size / 512 + (st->st_size % 512 != 0);
@@ -446,7 +286,7 @@ static void stat_copied(const File *file, struct stat *st)
 
 int drafts_stat(Drafts *drafts, uint64_t ino, struct stat *st)
 {
-    g_autoptr(File) file = use(drafts, ino);
+    g_autoptr(DraftFile) file = use(drafts, ino);
     struct stat own;
 
     if (!file)
@@ -464,7 +304,7 @@ int drafts_stat(Drafts *drafts, uint64_t ino, struct stat *st)
     return 0;
 }
 
-static bool is_copied(Drafts *drafts, const File *file)
+static bool is_copied(Drafts *drafts, const DraftFile *file)
 {
     SCOPED_LOCK(&drafts->lock);
 
@@ -473,7 +313,7 @@ static bool is_copied(Drafts *drafts, const File *file)
 
 ssize_t drafts_read(Drafts *drafts, uint64_t ino, void *bytes, size_t size, off_t offset)
 {
-    g_autoptr(File) file = use(drafts, ino);
+    g_autoptr(DraftFile) file = use(drafts, ino);
     size_t done = 0;
 
     if (!file || is_copied(drafts, file))
@@ -490,7 +330,7 @@ ssize_t drafts_read(Drafts *drafts, uint64_t ino, void *bytes, size_t size, off_
 }
 
 /* What lost its name because it could not be stored has it again, unless another one has it. */
-static void note_change(Drafts *drafts, File *file)
+static void note_change(Drafts *drafts, DraftFile *file)
 {
     SCOPED_LOCK(&drafts->lock);
 
@@ -516,7 +356,7 @@ static int write_all(int fd, const char *bytes, size_t size, off_t offset)
 /* It is told as changed ahead and behind: who looks in between stores it once more. */
 int drafts_write(Drafts *drafts, uint64_t ino, const void *bytes, size_t size, off_t offset)
 {
-    g_autoptr(File) file = use(drafts, ino);
+    g_autoptr(DraftFile) file = use(drafts, ino);
     int code;
 
     if (!file || is_copied(drafts, file))
@@ -529,7 +369,7 @@ int drafts_write(Drafts *drafts, uint64_t ino, const void *bytes, size_t size, o
 
 int drafts_truncate(Drafts *drafts, uint64_t ino, off_t size)
 {
-    g_autoptr(File) file = use(drafts, ino);
+    g_autoptr(DraftFile) file = use(drafts, ino);
     int code;
 
     if (!file || is_copied(drafts, file))
@@ -541,7 +381,7 @@ int drafts_truncate(Drafts *drafts, uint64_t ino, off_t size)
 }
 
 /* A copy has its original's date. */
-static bool is_right_date(Drafts *drafts, const File *file, int64_t seconds)
+static bool is_right_date(Drafts *drafts, const DraftFile *file, int64_t seconds)
 {
     SCOPED_LOCK(&drafts->lock);
 
@@ -550,7 +390,7 @@ static bool is_right_date(Drafts *drafts, const File *file, int64_t seconds)
 
 int drafts_set_times(Drafts *drafts, uint64_t ino, const struct timespec times[2])
 {
-    g_autoptr(File) file = use(drafts, ino);
+    g_autoptr(DraftFile) file = use(drafts, ino);
     bool sets = times[1].tv_nsec != UTIME_OMIT;
     bool same = file && is_right_date(drafts, file, times[1].tv_sec) &&
                 times[1].tv_nsec != UTIME_NOW;
@@ -568,7 +408,7 @@ int drafts_set_times(Drafts *drafts, uint64_t ino, const struct timespec times[2
 
 int drafts_open(Drafts *drafts, uint64_t ino)
 {
-    g_autoptr(File) file = use(drafts, ino);
+    g_autoptr(DraftFile) file = use(drafts, ino);
 
     return file ? fcntl(file->fd, F_DUPFD_CLOEXEC, 0) : -1;
 }
@@ -579,7 +419,7 @@ int drafts_open(Drafts *drafts, uint64_t ino)
 void drafts_set_kept(Drafts *drafts, uint64_t ino, bool kept)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (file)
         file->about.kept = kept;
@@ -588,28 +428,28 @@ void drafts_set_kept(Drafts *drafts, uint64_t ino, bool kept)
 bool drafts_failed(Drafts *drafts, uint64_t ino)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (!file || !file->about.named || draft_is_temporary(file->about.name))
         return false;
     file->about.named = false;
-    drop_unused(drafts, file);
+    drafts_drop_unused(drafts, file);
     return true;
 }
 
-static void settle(Drafts *drafts, File *file, uint32_t uid, int64_t date)
+static void settle(Drafts *drafts, DraftFile *file, uint32_t uid, int64_t date)
 {
     file->about.stored = true;
     file->about.uid = uid;
     file->stored_date = date;
     file->about.named = false;
-    drop_unused(drafts, file);
+    drafts_drop_unused(drafts, file);
 }
 
 void drafts_stored(Drafts *drafts, uint64_t ino, uint64_t version, uint32_t uid, int64_t date)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (!file)
         return;
@@ -620,7 +460,7 @@ void drafts_stored(Drafts *drafts, uint64_t ino, uint64_t version, uint32_t uid,
 void drafts_copied(Drafts *drafts, uint64_t ino, uint32_t uid, uint64_t size, int64_t date)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (!file)
         return;

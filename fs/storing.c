@@ -1,10 +1,8 @@
-#include "storing.h"
+#include "storing_private.h"
 
 #include "dircache.h"
 #include "draft.h"
 #include "failure.h"
-#include "filename.h"
-#include "flush.h"
 #include "inode.h"
 #include "letters.h"
 #include "refresh.h"
@@ -16,50 +14,6 @@
 
 /* The server may be about to store what it has got, when the connection is lost. */
 enum { PAUSE_MILLIS = 1000 };
-
-typedef struct {
-    uint32_t uid;
-    uint64_t size;
-} Found;
-
-/*
- * A draft that is being stored. A request that is interrupted meanwhile is gone; this is not.
- * `told` and `unsure` are the sink's words on the operation under way or just ended.
- */
-typedef struct {
-    Mount *mount;
-    uint64_t ino;
-    uint64_t waiting; /* the request's id */
-    GQueue others;    /* Request: who wants the same draft stored meanwhile */
-    Draft draft;      /* as it is sent */
-    char *rename_to;
-    uint32_t replaced; /* UID of the message that has that name */
-    uint64_t source;   /* the message that is copied; 0: outgoing is sent */
-    Outgoing outgoing;
-    uint64_t size;
-    int64_t date;
-    char *flags;
-    uint32_t uidvalidity; /* the folder's, as it is known */
-    uint32_t first;       /* the least UID that it can get */
-    bool told, unsure;
-    uint32_t told_uidvalidity, uid;
-    bool closing;    /* who waits needs not wait for the server */
-    bool again;      /* it is sent for the second time */
-    GError *failure; /* why it is looked for */
-    GArray *found;   /* Found */
-    GSource *timer;
-} Storing;
-
-/*
- * `ours` are messages that were stored while others were on their way: none of these others can be
- * one of them.
- */
-struct Storer {
-    GHashTable *all;  /* ino -> Storing, of those under way */
-    GHashTable *ours; /* inode numbers of messages */
-    MailDone done;    /* of storer_finish, while it waits */
-    gpointer done_data;
-};
 
 static void begin(Storing *storing);
 static void go_on(Request *request);
@@ -126,7 +80,7 @@ static void end_all(Storer *storer)
 }
 
 /* Takes it from those under way, and tells who waits. */
-static void end(Storing *storing, const GError *error)
+void storing_end(Storing *storing, const GError *error)
 {
     Storer *storer = storing->mount->storer;
     Request *request = request_find(storing->mount->requests, storing->waiting);
@@ -168,7 +122,7 @@ static void fail(Storing *storing, const GError *error)
         dircache_changed(mount->directories, mount_folder_ino(mount, storing->draft.folder));
     give_up_over(storing);
     letters_stored(mount->letters, storing->ino, error);
-    end(storing, error);
+    storing_end(storing, error);
 }
 
 static void fail_with(Storing *storing, int code, const char *text)
@@ -200,135 +154,13 @@ static void fail_unsure(Storing *storing)
     fail(storing, storing->failure);
 }
 
-/* --- it is there -------------------------------------------------------------------------------
- */
-
-/* The message whose place it takes; 0: there is none. */
-static uint32_t former_of(const Storing *storing)
-{
-    return storing->draft.uid ? storing->draft.uid : storing->replaced;
-}
-
-/* What a message that was stored before is called now, or what this one shall be called; the caller
- * frees. */
-static char *name_of(const Storing *storing, const Draft *now)
-{
-    char name[FILENAME_MAX_BYTES];
-    CatalogMessage former;
-
-    if (storing->rename_to)
-        return g_strdup(storing->rename_to);
-    if (storing->draft.uid &&
-        catalog_message(storing->mount->catalog, now->folder, storing->draft.uid, &former) &&
-        filename_of(storing->mount, now->folder, &former, name))
-        return g_strdup(name);
-    return g_strdup(now->name);
-}
-
-static void give_name(const Storing *storing, const Draft *now)
-{
-    Mount *mount = storing->mount;
-    g_autofree char *name = name_of(storing, now);
-    g_autoptr(GError) error = NULL;
-    int code = filename_check_given(mount, now->folder, former_of(storing), name);
-
-    if (code)
-        g_info("a message can't have the name it was written by: %s", g_strerror(code));
-    else if (!catalog_give_name(mount->catalog, now->folder, storing->uid, name, &error))
-        g_info("the name of a message is not kept: %s", error->message);
-}
-
-static void put(const Storing *storing, const Draft *now)
-{
-    Mount *mount = storing->mount;
-    CatalogMessage known;
-
-    refresh_placed(mount->refresher, now->folder, storing->uid);
-    if (!catalog_message(mount->catalog, now->folder, storing->uid, &known))
-        catalog_put_messages(mount->catalog, now->folder,
-                             &(MailMessage){.uid = storing->uid,
-                                            .has = MAIL_HAS_SIZE | MAIL_HAS_DATE | MAIL_HAS_FLAGS,
-                                            .size = storing->size,
-                                            .date = storing->date,
-                                            .flags = storing->flags ? storing->flags : ""},
-                             1);
-}
-
-/* The new one is there: the former goes, and so does one whose file was removed meanwhile. */
-static void remove_former(const Storing *storing, const Draft *now)
-{
-    Removals *removals = storing->mount->removals;
-
-    if (former_of(storing))
-        removals_drop(removals, now->folder, former_of(storing));
-    if (now->removed && storing->uid)
-        removals_drop(removals, now->folder, storing->uid);
-}
-
-static uint64_t message_ino(const Storing *storing, uint32_t uid)
-{
-    return inode_number(INODE_MESSAGE, storing->draft.folder, uid);
-}
-
-static void claim(const Storing *storing)
-{
-    uint64_t ino = message_ino(storing, storing->uid);
-
-    g_hash_table_add(storing->mount->storer->ours, g_memdup2(&ino, sizeof ino));
-}
-
-/* The message has its name before it is seen, and is seen before the draft is not. */
-static void succeed(Storing *storing)
-{
-    Mount *mount = storing->mount;
-    uint32_t folder = storing->draft.folder;
-    uint64_t parent = mount_folder_ino(mount, folder);
-    g_auto(Draft) now = {0};
-    bool fits = storing->uid && storing->told_uidvalidity == storing->uidvalidity;
-    g_autofree char *name = NULL;
-
-    if (!drafts_find(mount->drafts, storing->ino, &now)) {
-        now = storing->draft;
-        now.name = g_strdup(now.name);
-    }
-    name = name_of(storing, &now);
-    if (!fits)
-        storing->uid = 0;
-    if (fits)
-        claim(storing);
-    if (fits && !now.removed)
-        give_name(storing, &now);
-    if (fits)
-        put(storing, &now);
-    if (storing->source)
-        drafts_copied(mount->drafts, storing->ino, storing->uid, storing->size, storing->date);
-    else
-        drafts_stored(mount->drafts, storing->ino, storing->draft.version, storing->uid,
-                      storing->date);
-    remove_former(storing, &now);
-    if (drafts_end_over(mount->drafts, storing->ino))
-        notify_entry(mount->notifier, parent, name);
-    dircache_changed(mount->directories, parent);
-    notify_directory(mount->notifier, parent);
-    /* What the kernel knows by the name of a draft it asks for anew each time; a message it does
-     * not. It is told no more than it needs (see notify.h). */
-    if (storing->draft.uid)
-        notify_entry(mount->notifier, parent, storing->rename_to ? storing->rename_to : now.name);
-    if (!fits) /* else the catalog has all there is to know */
-        refresh_stale(mount->refresher, folder);
-    flush_soon(mount->flusher);
-    letters_note(mount->letters, true);
-    letters_stored(mount->letters, storing->ino, NULL);
-    end(storing, NULL);
-}
-
 /* --- looking for it ----------------------------------------------------------------------------
  */
 
 static void note_found(gpointer data, uint32_t uidvalidity, uint32_t uid, uint64_t size)
 {
     Storing *storing = data;
-    uint64_t ino = message_ino(storing, uid);
+    uint64_t ino = storing_message_ino(storing, uid);
     const Found found = {uid, size};
 
     if (uidvalidity == storing->uidvalidity && uid >= storing->first &&
@@ -363,9 +195,9 @@ static void look_done(gpointer data, const GError *error)
     Storing *storing = data;
 
     if (!error && take_found(storing)) {
-        succeed(storing);
+        storing_succeed(storing);
     } else if (storing->told) { /* it is there; its UID is found by the next look at the folder */
-        succeed(storing);
+        storing_succeed(storing);
     } else if (error || !is_surely_lost(storing)) {
         fail_unsure(storing);
     } else if (storing->source) {
@@ -444,7 +276,7 @@ static void sent(gpointer data, const GError *error)
     g_clear_error(&storing->failure);
     storing->failure = error ? g_error_copy(error) : NULL;
     if (storing->told && storing->uid)
-        succeed(storing);
+        storing_succeed(storing);
     else if (storing->told)
         look(storing);
     else if (!error)
@@ -505,7 +337,7 @@ static void take_flags(Storing *storing)
     CatalogMessage former;
 
     if (storing->source ||
-        !catalog_message(catalog, storing->draft.folder, former_of(storing), &former))
+        !catalog_message(catalog, storing->draft.folder, storing_former(storing), &former))
         return;
     g_free(storing->flags);
     storing->flags = catalog_flags(catalog, former.flag_set);

@@ -171,8 +171,7 @@ static void test_temporary_names(void **state)
     assert_int_equal(rename_one(scene.fs, inbox, ".swp", inbox, "swp"), EINVAL);
     assert_int_equal(rename_one(scene.fs, inbox, ".swp", inbox, "a.eml"), EINVAL);
     assert_int_equal(
-        fs_error(scene.fs,
-                 rename_send(scene.fs, inbox, ".swp", inbox, "a.eml", RENAME_NOREPLACE)),
+        fs_error(scene.fs, rename_send(scene.fs, inbox, ".swp", inbox, "a.eml", RENAME_NOREPLACE)),
         EEXIST);
     assert_int_equal(rename_one(scene.fs, inbox, ".swp", inbox, ".other"), 0);
     assert_listed(scene.fs, inbox, "a.eml .other ");
