@@ -37,7 +37,7 @@ struct Drafts {
 };
 
 /* Drops a reference. Any time. */
-void draft_file_unref(gpointer file);
+void draft_file_unref(gpointer data);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DraftFile, draft_file_unref)
 /* Takes the descriptor; one reference, looked up once. Any time. */
 DraftFile *draft_file_new(uint32_t folder, const char *name, int fd);

@@ -68,15 +68,31 @@ void storer_free(Storer *storer)
 /* --- the end -----------------------------------------------------------------------------------
  */
 
-/* None is under way any more. */
+/* None is under way any more that anybody waits for. */
 static void end_all(Storer *storer)
 {
     MailDone done = storer->done;
 
     storer->done = NULL;
-    g_hash_table_remove_all(storer->ours);
+    if (!g_hash_table_size(storer->all))
+        g_hash_table_remove_all(storer->ours);
     if (done)
         done(storer->done_data, NULL);
+}
+
+/* Whether the mount's end would lose anything: what is kept is for the next one. */
+static bool is_waited_for(const Storer *storer)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, storer->all);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Storing *storing = value;
+        if (!letters_stay(storing->mount->letters, storing->ino))
+            return true;
+    }
+    return false;
 }
 
 /* Takes it from those under way, and tells who waits. */
@@ -98,7 +114,7 @@ void storing_end(Storing *storing, const GError *error)
         go_on(other);
     }
     storing_free(storing);
-    if (!g_hash_table_size(storer->all))
+    if (!is_waited_for(storer))
         end_all(storer);
 }
 
@@ -546,6 +562,6 @@ void storer_finish(Storer *storer, Mount *mount, MailDone done, gpointer data)
         store_left(storer, mount, g_array_index(left, uint64_t, i));
     storer->done = done;
     storer->done_data = data;
-    if (!g_hash_table_size(storer->all))
+    if (!is_waited_for(storer))
         end_all(storer);
 }
