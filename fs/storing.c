@@ -285,6 +285,21 @@ static void note_removed(gpointer data, uint32_t uid)
     (void)data, (void)uid; /* a copy removes nothing */
 }
 
+/* What a server says to REPLACE need not be about the new message: the old one may be gone. */
+static bool may_be_added(const GError *error)
+{
+    int code = error ? mail_errno(error) : 0;
+
+    return code && !failure_is_lost(error) && code != EDQUOT && code != EFBIG && code != ESTALE &&
+           code != ECANCELED;
+}
+
+static void send_plainly(Storing *storing)
+{
+    storing->plainly = true;
+    begin(storing);
+}
+
 static void sent(gpointer data, const GError *error)
 {
     Storing *storing = data;
@@ -295,6 +310,8 @@ static void sent(gpointer data, const GError *error)
         storing_succeed(storing);
     else if (storing->told)
         look(storing);
+    else if (storing->replacing && !storing->unsure && may_be_added(error))
+        send_plainly(storing);
     else if (!error)
         fail_with(storing, ENOENT, "the message is gone");
     else if (storing->unsure && mail_errno(error) != ECANCELED)
@@ -323,15 +340,32 @@ static void send_copy(Storing *storing, const CatalogFolder *target)
     mail_store_copy(storing->mount->store, &copy, &sink, sent, storing);
 }
 
+/* In one step (RFC 8508), where that does to the old one what unlink would. */
+static bool can_replace(const Storing *storing)
+{
+    const Mount *mount = storing->mount;
+    CatalogMessage former;
+
+    return mount->features & MAIL_STORE_REPLACES && !storing->plainly &&
+           mount->options->expunge == EXPUNGE_NOW && !mount->options->trash &&
+           catalog_message(mount->catalog, storing->draft.folder, storing_former(storing),
+                           &former) &&
+           !removals_hide(mount->removals, storing->draft.folder, &former);
+}
+
 static void send_append(Storing *storing, const CatalogFolder *target)
 {
     static const MailAppendSink sink = {note_appended, note_unsure};
+
+    storing->replacing = can_replace(storing);
     const MailAppend append = {.folder = target->name,
                                .flags = storing->flags ? storing->flags : "",
                                .has_date = true,
                                .date = storing->date,
                                .size = storing->outgoing.size,
-                               .fd = storing->outgoing.fd};
+                               .fd = storing->outgoing.fd,
+                               .replaces = storing->replacing ? storing_former(storing) : 0,
+                               .uidvalidity = target->state.uidvalidity};
 
     mail_store_append(storing->mount->store, &append, &sink, sent, storing);
 }

@@ -4,6 +4,7 @@
 #include "filename.h"
 #include "flush.h"
 #include "inode.h"
+#include "leave.h"
 #include "letters.h"
 #include "refresh.h"
 #include "removal.h"
@@ -58,12 +59,21 @@ static void put(const Storing *storing, const Draft *now)
                              1);
 }
 
+/* The server has removed it already. */
+static void note_replaced(const Mount *mount, uint32_t folder, uint32_t uid)
+{
+    leave_gone(mount, folder, uid);
+    content_drop(mount->content, folder, uid);
+}
+
 /* The new one is there: the former goes, and so does one whose file was removed meanwhile. */
 static void remove_former(const Storing *storing, const Draft *now)
 {
     Removals *removals = storing->mount->removals;
 
-    if (storing_former(storing))
+    if (storing_former(storing) && storing->replacing && storing->told)
+        note_replaced(storing->mount, now->folder, storing_former(storing));
+    else if (storing_former(storing))
         removals_drop(removals, now->folder, storing_former(storing));
     if (now->removed && storing->uid)
         removals_drop(removals, now->folder, storing->uid);

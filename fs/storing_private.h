@@ -37,6 +37,8 @@ typedef struct {
     bool told, unsure;
     uint32_t told_uidvalidity, uid;
     bool closing;    /* who waits needs not wait for the server */
+    bool replacing;  /* the server removes the message whose place it takes by the same step; */
+    bool plainly;    /* but has refused that */
     bool again;      /* it is sent for the second time */
     GError *failure; /* why it is looked for */
     GArray *found;   /* Found */

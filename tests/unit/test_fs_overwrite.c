@@ -118,6 +118,47 @@ static void test_gone(void **state)
     scene_end(&scene);
 }
 
+/* A server that does it in one step; or refuses that. */
+static void test_replace(void **state)
+{
+    Scene scene = scene_new();
+    uint64_t inbox, ino;
+
+    scene.server->changes = MAIL_STORE_CHANGES | MAIL_STORE_REMOVE | MAIL_STORE_REPLACES;
+    scene.server->breaks_with = ENOTCONN;
+    inbox = scene_mount(&scene, state);
+    assert_int_equal(user_flush_it(scene.fs, user_file(scene.fs, inbox, "a.eml", LETTER)), 0);
+    ino = ino_of(scene.fs, inbox, "a.eml");
+    assert_int_equal(empty(&scene, ino), 0);
+    assert_int_equal(user_bytes(scene.fs, ino, OTHER, 0), 0);
+    assert_int_equal(user_flush_it(scene.fs, ino), 0);
+    assert_server(&scene, "2:" OTHER ";");
+    assert_int_equal(fake_started(scene.server, FAKE_REMOVE), 0);
+    assert_listed(scene.fs, inbox, "a.eml ");
+
+    ino = ino_of(scene.fs, inbox, "a.eml");
+    assert_int_equal(empty(&scene, ino), 0);
+    assert_int_equal(user_bytes(scene.fs, ino, LETTER, 0), 0);
+    fake_fail(scene.server, FAKE_APPEND, EREMOTEIO, 1);
+    assert_int_equal(user_flush_it(scene.fs, ino), 0);
+    assert_int_equal(named_fsyncdir(scene.fs, inbox), 0);
+    assert_server(&scene, "3:" LETTER ";");
+    assert_listed(scene.fs, inbox, "a.eml ");
+
+    /* The answer is lost. */
+    ino = ino_of(scene.fs, inbox, "a.eml");
+    assert_int_equal(empty(&scene, ino), 0);
+    assert_int_equal(user_bytes(scene.fs, ino, OTHER, 0), 0);
+    fake_lock(scene.server);
+    scene.server->does_and_breaks = 1;
+    fake_unlock(scene.server);
+    assert_int_equal(user_flush_it(scene.fs, ino), 0);
+    assert_int_equal(named_fsyncdir(scene.fs, inbox), 0);
+    assert_server(&scene, "4:" OTHER ";");
+    assert_listed(scene.fs, inbox, "a.eml ");
+    scene_end(&scene);
+}
+
 static void test_renamed_over(void **state)
 {
     Scene scene;
@@ -143,7 +184,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_IN_DIRECTORY(test_written_over), TEST_IN_DIRECTORY(test_refused),
         TEST_IN_DIRECTORY(test_a_part),       TEST_IN_DIRECTORY(test_unseen),
-        TEST_IN_DIRECTORY(test_gone),         TEST_IN_DIRECTORY(test_renamed_over),
+        TEST_IN_DIRECTORY(test_gone),         TEST_IN_DIRECTORY(test_replace),
+        TEST_IN_DIRECTORY(test_renamed_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
