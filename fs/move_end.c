@@ -14,6 +14,19 @@
 
 #include <string.h>
 
+/*
+ * Whether nobody was given it: a message has it by its date and UID. That is one which is not there
+ * any more, but a mount that was killed has not seen it go; else it gets another name.
+ */
+static bool is_only_usual(const Mount *mount, const Move *move)
+{
+    TreeNode node;
+
+    return names_message_uid(move->name) &&
+           !catalog_given(mount->catalog, move->target, move->name) &&
+           !tree_child(mount->tree, move->target, move->name, &node);
+}
+
 /* Ahead of the message, so that it is never seen under another name. False: it can't have it. */
 static bool give_name(Mount *mount, const Move *move)
 {
@@ -23,7 +36,8 @@ static bool give_name(Mount *mount, const Move *move)
     names_message(move->message.date, move->copy, usual);
     if (strcmp(usual, move->name) == 0)
         return true;
-    if (filename_check_arrived(mount, move->target, move->copy, move->name) != 0) {
+    if (filename_check_arrived(mount, move->target, move->copy, move->name) != 0 &&
+        !is_only_usual(mount, move)) {
         g_message("a message that was moved can't be called \"%s\": that name was taken meanwhile",
                   move->name);
         return false;
