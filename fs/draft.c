@@ -42,6 +42,7 @@ void drafts_free(Drafts *drafts)
 {
     if (!drafts)
         return;
+    g_queue_clear(&drafts->suspended);
     g_hash_table_unref(drafts->files);
     pthread_mutex_destroy(&drafts->lock);
     g_free(drafts->directory);

@@ -15,15 +15,18 @@
 #include <string.h>
 
 /*
- * Whether nobody was given it: a message has it by its date and UID. That is one which is not there
- * any more, but a mount that was killed has not seen it go; else it gets another name.
+ * Whether a message has it that came to the target ahead of this one. That is gone: the name was
+ * nobody's when the user gave it, and since then it was taken; but a mount that was killed may not
+ * have written down that it went.
  */
-static bool is_only_usual(const Mount *mount, const Move *move)
+static bool is_of_one_before(const Mount *mount, const Move *move)
 {
+    uint32_t holder = catalog_given(mount->catalog, move->target, move->name);
     TreeNode node;
 
-    return names_message_uid(move->name) &&
-           !catalog_given(mount->catalog, move->target, move->name) &&
+    if (!holder)
+        holder = names_message_uid(move->name);
+    return holder && holder < move->copy &&
            !tree_child(mount->tree, move->target, move->name, &node);
 }
 
@@ -37,7 +40,7 @@ static bool give_name(Mount *mount, const Move *move)
     if (strcmp(usual, move->name) == 0)
         return true;
     if (filename_check_arrived(mount, move->target, move->copy, move->name) != 0 &&
-        !is_only_usual(mount, move)) {
+        !is_of_one_before(mount, move)) {
         g_message("a message that was moved can't be called \"%s\": that name was taken meanwhile",
                   move->name);
         return false;

@@ -4,6 +4,7 @@
 #include "filename.h"
 #include "flush.h"
 #include "inode.h"
+#include "inode_map.h"
 #include "leave.h"
 #include "letters.h"
 #include "refresh.h"
@@ -91,6 +92,22 @@ static void claim(const Storing *storing)
     g_hash_table_add(storing->mount->storer->ours, g_memdup2(&ino, sizeof ino));
 }
 
+/*
+ * The kernel has the old one's inode under the name until it is told: what it asks of that until
+ * then, and who has it open, is answered by the new one.
+ */
+static void end_over(const Storing *storing, const char *name)
+{
+    Mount *mount = storing->mount;
+    uint64_t message = drafts_end_over(mount->drafts, storing->ino);
+
+    if (!message)
+        return;
+    if (storing->uid)
+        inode_map_put(mount->moved, message, storing_message_ino(storing, storing->uid));
+    notify_entry(mount->notifier, mount_folder_ino(mount, storing->draft.folder), name);
+}
+
 /* The message has its name before it is seen, and is seen before the draft is not. */
 void storing_succeed(Storing *storing)
 {
@@ -120,8 +137,7 @@ void storing_succeed(Storing *storing)
         drafts_stored(mount->drafts, storing->ino, storing->draft.version, storing->uid,
                       storing->date);
     remove_former(storing, &now);
-    if (drafts_end_over(mount->drafts, storing->ino))
-        notify_entry(mount->notifier, parent, name);
+    end_over(storing, name);
     dircache_changed(mount->directories, parent);
     notify_directory(mount->notifier, parent);
     /* What the kernel knows by the name of a draft it asks for anew each time; a message it does
