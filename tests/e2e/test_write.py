@@ -3,6 +3,7 @@ whatever becomes of the connection and of the mount. What a program was told to 
 exactly once."""
 import errno
 import os
+import resource
 import shutil
 import subprocess
 import threading
@@ -295,9 +296,15 @@ class ToolsTest(WriteCase):
         """From several programs; and the mount keeps none of the files open."""
         for number in range(300):
             self.file(f"{number}.eml")
-        run("sh", "-c", 'cd "$0" && ls | xargs -P 4 -n 10 cp -t "$1"', self.source, self.place)
-        self.check(self.place, *self.source.iterdir())
-        wait_for(lambda: len(os.listdir(f"/proc/{self.mount.pid}/fd")) < 100, "the end of the files")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+        try:
+            mount = Mount(self.server, "refresh=3600").start()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.addCleanup(mount.__exit__, None, None, None)
+        run("sh", "-c", 'cd "$0" && ls | xargs -P 4 -n 10 cp -t "$1"', self.source, mount / self.folder)
+        self.check(mount / self.folder, *self.source.iterdir())
 
 
 class TrustTest(WriteCase):
