@@ -17,7 +17,7 @@ enum {
     SOON_SECONDS = 5, /* a file after the other */
     RETRY_MOST_MILLIS = 600000,
     FINISH_MILLIS = 5000,
-    MOST_KEPT = 128, /* each takes descriptors; who comes next waits for the server */
+    MOST_KEPT = 64, /* each takes descriptors; who comes next waits for the server */
 };
 
 unsigned letters_retry_millis = 2000;
