@@ -111,6 +111,17 @@ void statement_bind(sqlite3_stmt *statement, size_t n, const int64_t *values)
         sqlite3_bind_int64(statement, (int)i + 1, values[i]);
 }
 
+void statement_bind_text(sqlite3_stmt *statement, int at, const char *text)
+{
+    sqlite3_bind_blob64(statement, at, text, strlen(text), SQLITE_STATIC);
+}
+
+char *statement_text(sqlite3_stmt *statement, int column)
+{
+    const char *blob = sqlite3_column_blob(statement, column);
+    return g_strndup(blob ? blob : "", (gsize)sqlite3_column_bytes(statement, column));
+}
+
 int statement_run(sqlite3_stmt *statement, size_t n, const int64_t *values)
 {
     statement_bind(statement, n, values);

@@ -75,6 +75,10 @@ sqlite3_stmt *database_prepare(Database *database, const char *sql);
 
 /* Binds the values to ?1, ?2… of the statement, which is reset first. */
 void statement_bind(sqlite3_stmt *statement, size_t n, const int64_t *values);
+/* Binds the text, as a blob, which must last until the statement is reset. */
+void statement_bind_text(sqlite3_stmt *statement, int at, const char *text);
+/* A column's text, "" where it has none; the caller frees. */
+char *statement_text(sqlite3_stmt *statement, int column);
 /* Binds, steps a statement without results, and resets it. */
 int statement_run(sqlite3_stmt *statement, size_t n, const int64_t *values);
 /* Binds, and the first column of the only row; otherwise where there is none. *result: SQLite's. */

@@ -274,24 +274,13 @@ int index_run(Index *index, int statement, size_t n, const int64_t *values)
     return sqlite3_changes(database_handle(index->database));
 }
 
-void index_bind_text(sqlite3_stmt *statement, int at, const char *text)
-{
-    sqlite3_bind_blob64(statement, at, text, strlen(text), SQLITE_STATIC);
-}
-
 /* --- loading -------------------------------------------------------------------------------- */
-
-static char *column_text(sqlite3_stmt *statement, int column)
-{
-    const char *blob = sqlite3_column_blob(statement, column);
-    return g_strndup(blob ? blob : "", (gsize)sqlite3_column_bytes(statement, column));
-}
 
 static void load_one_folder(sqlite3_stmt *row, const IndexSink *sink, gpointer data)
 {
     CatalogFolder folder = {
         .id = (uint32_t)sqlite3_column_int64(row, 0),
-        .name = column_text(row, 1),
+        .name = statement_text(row, 1),
         .delimiter = (char)sqlite3_column_int(row, 2),
         .attributes = (unsigned)sqlite3_column_int(row, 3),
         .state = {.uidvalidity = (uint32_t)sqlite3_column_int64(row, 4),
@@ -305,13 +294,13 @@ static void load_one_folder(sqlite3_stmt *row, const IndexSink *sink, gpointer d
 
 static void load_one_flag_set(sqlite3_stmt *row, const IndexSink *sink, gpointer data)
 {
-    g_autofree char *text = column_text(row, 1);
+    g_autofree char *text = statement_text(row, 1);
     sink->flag_set(data, sqlite3_column_int64(row, 0), text);
 }
 
 static void load_one_identity(sqlite3_stmt *row, const IndexSink *sink, gpointer data)
 {
-    g_autofree char *name = column_text(row, 4);
+    g_autofree char *name = statement_text(row, 4);
     const Identity identity = {
         .uid = (uint32_t)sqlite3_column_int64(row, 1),
         .which = (unsigned)sqlite3_column_int64(row, 2),
@@ -324,7 +313,7 @@ static void load_one_identity(sqlite3_stmt *row, const IndexSink *sink, gpointer
 
 static void load_one_given(sqlite3_stmt *row, const IndexSink *sink, gpointer data)
 {
-    g_autofree char *name = column_text(row, 2);
+    g_autofree char *name = statement_text(row, 2);
     sink->given(data, (uint32_t)sqlite3_column_int64(row, 0),
                 (uint32_t)sqlite3_column_int64(row, 1), name);
 }
@@ -413,7 +402,7 @@ static uint32_t find_folder(Index *index, const char *name, uint32_t *uidvalidit
     sqlite3_stmt *find = index->statements[ST_FIND];
     uint32_t id = 0;
     sqlite3_reset(find);
-    index_bind_text(find, 1, name);
+    statement_bind_text(find, 1, name);
     int result = sqlite3_step(find);
     if (result == SQLITE_ROW) {
         id = (uint32_t)sqlite3_column_int64(find, 0);
@@ -430,7 +419,7 @@ static uint32_t make_folder(Index *index, const MailFolderInfo *info, uint32_t u
         return 0;
     sqlite3_stmt *make = index->statements[ST_MAKE];
     statement_bind(make, 4, (int64_t[]){0, info->delimiter, info->attributes, uidvalidity});
-    index_bind_text(make, 1, info->name);
+    statement_bind_text(make, 1, info->name);
     index_check(index, sqlite3_step(make));
     sqlite3_reset(make);
     int64_t id = sqlite3_last_insert_rowid(database_handle(index->database));
@@ -473,7 +462,7 @@ void index_rename_folder(Index *index, uint32_t folder, const char *name)
         return;
     sqlite3_stmt *rename = index->statements[ST_RENAME_FOLDER];
     statement_bind(rename, 1, (int64_t[]){folder});
-    index_bind_text(rename, 2, name);
+    statement_bind_text(rename, 2, name);
     index_check(index, sqlite3_step(rename));
     sqlite3_reset(rename);
 }
@@ -492,11 +481,11 @@ bool index_put_folder(Index *index, const CatalogFolder *folder, IndexSum sum, b
     if (insert && index->state == DATABASE_OK) {
         sqlite3_stmt *add = index->statements[ST_ADD_FOLDER];
         statement_bind(add, 1, values);
-        index_bind_text(add, 2, folder->name);
+        statement_bind_text(add, 2, folder->name);
         index_check(index, sqlite3_step(add));
         sqlite3_reset(add);
     }
-    index_bind_text(index->statements[ST_PUT_FOLDER], G_N_ELEMENTS(values) + 1, folder->name);
+    statement_bind_text(index->statements[ST_PUT_FOLDER], G_N_ELEMENTS(values) + 1, folder->name);
     int changes = index_run(index, ST_PUT_FOLDER, G_N_ELEMENTS(values), values);
     return index->state != DATABASE_OK || changes > 0;
 }
@@ -527,7 +516,7 @@ int64_t index_put_flag_set(Index *index, const char *text)
     sqlite3_stmt *find = index->statements[ST_FIND_FLAGS];
     int64_t id = 0;
     sqlite3_reset(find);
-    index_bind_text(find, 1, text);
+    statement_bind_text(find, 1, text);
     int result = sqlite3_step(find);
     if (result == SQLITE_ROW)
         id = sqlite3_column_int64(find, 0);
@@ -536,7 +525,7 @@ int64_t index_put_flag_set(Index *index, const char *text)
         return id;
     sqlite3_stmt *add = index->statements[ST_ADD_FLAGS];
     sqlite3_reset(add);
-    index_bind_text(add, 1, text);
+    statement_bind_text(add, 1, text);
     result = sqlite3_step(add);
     sqlite3_reset(add);
     return index_check(index, result) ? sqlite3_last_insert_rowid(database_handle(index->database))

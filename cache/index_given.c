@@ -6,7 +6,7 @@ void index_put_given(Index *index, uint32_t folder, uint32_t uid, const char *na
         return;
     sqlite3_stmt *give = index->statements[ST_GIVE];
     statement_bind(give, 2, (int64_t[]){folder, uid});
-    index_bind_text(give, 3, name);
+    statement_bind_text(give, 3, name);
     index_check(index, sqlite3_step(give));
     sqlite3_reset(give);
 }

@@ -5,7 +5,7 @@ static bool find_name(Index *index, uint32_t folder, Identity *identity)
 {
     sqlite3_stmt *find = index->statements[ST_FIND_NAME];
     statement_bind(find, 2, (int64_t[]){folder, identity->which});
-    index_bind_text(find, 3, identity->name);
+    statement_bind_text(find, 3, identity->name);
     int result = sqlite3_step(find);
     if (result == SQLITE_ROW) {
         identity->uid = (uint32_t)sqlite3_column_int64(find, 0);
@@ -21,7 +21,7 @@ void index_put_identity(Index *index, uint32_t folder, const Identity *identity)
         return;
     sqlite3_stmt *add = index->statements[ST_ADD_NAME];
     statement_bind(add, 4, (int64_t[]){folder, identity->which, identity->uid, identity->seen});
-    index_bind_text(add, 5, identity->name);
+    statement_bind_text(add, 5, identity->name);
     index_check(index, sqlite3_step(add));
     sqlite3_reset(add);
 }

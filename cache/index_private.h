@@ -61,4 +61,3 @@ struct Index {
 bool index_check(Index *index, int result);
 /* Runs a statement without results, unless the transaction has failed; how many rows it changed. */
 int index_run(Index *index, int statement, size_t n, const int64_t *values);
-void index_bind_text(sqlite3_stmt *statement, int at, const char *text);

@@ -112,8 +112,7 @@ static int run(sqlite3_stmt *statement, const Change *change)
     bool moves = change->kind == ADD_MOVE;
 
     if (moves)
-        sqlite3_bind_blob64(statement, G_N_ELEMENTS(values) + 1, move->name, strlen(move->name),
-                            SQLITE_STATIC);
+        statement_bind_text(statement, G_N_ELEMENTS(values) + 1, move->name);
     return statement_run(statement,
                          change->kind == SYNC ? 0
                          : moves              ? G_N_ELEMENTS(values)
@@ -280,7 +279,6 @@ GArray *journal_marks(Journal *journal)
 
 static void take_move(GArray *array, sqlite3_stmt *row)
 {
-    const char *name = sqlite3_column_blob(row, 6);
     const JournalMove move = {
         .folder = column_number(row, 0),
         .uid = column_number(row, 1),
@@ -288,7 +286,7 @@ static void take_move(GArray *array, sqlite3_stmt *row)
         .first = column_number(row, 3),
         .size = (uint64_t)sqlite3_column_int64(row, 4),
         .date = sqlite3_column_int64(row, 5),
-        .name = g_strndup(name ? name : "", (gsize)sqlite3_column_bytes(row, 6)),
+        .name = statement_text(row, 6),
     };
 
     g_array_append_val(array, move);

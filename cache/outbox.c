@@ -1,6 +1,7 @@
 #include "outbox.h"
 
 #include "database.h"
+#include "fileio.h"
 #include "scopedlock.h"
 #include "writer.h"
 
@@ -113,18 +114,6 @@ static void roll_back(Outbox *outbox)
         database_run(outbox->database, "ROLLBACK");
 }
 
-static void bind_text(sqlite3_stmt *statement, int at, const char *text)
-{
-    sqlite3_bind_blob(statement, at, text, (int)strlen(text), SQLITE_STATIC);
-}
-
-static char *column_text(sqlite3_stmt *statement, int column)
-{
-    const char *bytes = sqlite3_column_blob(statement, column);
-
-    return g_strndup(bytes ? bytes : "", (gsize)sqlite3_column_bytes(statement, column));
-}
-
 static bool step(Outbox *outbox, sqlite3_stmt *statement, GError **error)
 {
     int result = statement ? sqlite3_step(statement) : SQLITE_ERROR;
@@ -197,7 +186,7 @@ static bool take_over(Outbox *outbox, GError **error)
                                                "SELECT DISTINCT owner FROM letter");
 
     while (statement && sqlite3_step(statement) == SQLITE_ROW)
-        g_ptr_array_add(owners, column_text(statement, 0));
+        g_ptr_array_add(owners, statement_text(statement, 0));
     sqlite3_finalize(statement);
     for (guint i = 0; i < owners->len; i++) {
         const char *owner = owners->pdata[i];
@@ -206,8 +195,8 @@ static bool take_over(Outbox *outbox, GError **error)
         statement = database_prepare(outbox->database,
                                      "UPDATE letter SET owner = ?1 WHERE owner = ?2");
         if (statement) {
-            bind_text(statement, 1, outbox->owner);
-            bind_text(statement, 2, owner);
+            statement_bind_text(statement, 1, outbox->owner);
+            statement_bind_text(statement, 2, owner);
         }
         if (!step(outbox, statement, error))
             return false;
@@ -225,12 +214,12 @@ static GPtrArray *ours(Outbox *outbox)
                           " WHERE owner = ?1 ORDER BY id");
 
     if (statement)
-        bind_text(statement, 1, outbox->owner);
+        statement_bind_text(statement, 1, outbox->owner);
     while (statement && sqlite3_step(statement) == SQLITE_ROW) {
         Letter *letter = g_new0(Letter, 1);
         *letter = (Letter){.id = sqlite3_column_int64(statement, 0),
-                           .folder = column_text(statement, 1),
-                           .name = column_text(statement, 2),
+                           .folder = statement_text(statement, 1),
+                           .name = statement_text(statement, 2),
                            .uidvalidity = (uint32_t)sqlite3_column_int64(statement, 3),
                            .first = (uint32_t)sqlite3_column_int64(statement, 4),
                            .date = sqlite3_column_int64(statement, 5),
@@ -266,54 +255,41 @@ GPtrArray *outbox_take(Outbox *outbox)
     return taken ? ours(outbox) : g_ptr_array_new_with_free_func(letter_free);
 }
 
-static bool write_all(int fd, const char *bytes, size_t length, off_t offset)
-{
-    while (length) {
-        ssize_t n = pwrite(fd, bytes, length, offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        bytes += n;
-        offset += n;
-        length -= (size_t)n;
-    }
-    return true;
-}
-
-static bool copy_piece(sqlite3_blob *blob, int fd, int offset, int length)
+/* An errno, or 0. */
+static int copy_piece(sqlite3_blob *blob, int fd, int offset, int length)
 {
     char piece[PIECE];
 
-    if (sqlite3_blob_read(blob, piece, length, offset) != SQLITE_OK) {
-        errno = EIO;
-        return false;
-    }
-    return write_all(fd, piece, (size_t)length, offset);
+    if (sqlite3_blob_read(blob, piece, length, offset) != SQLITE_OK)
+        return EIO;
+    return file_write_at(fd, piece, (size_t)length, offset);
+}
+
+static int copy_blob(sqlite3_blob *blob, int fd, int size)
+{
+    int code = 0;
+
+    for (int offset = 0; !code && offset < size; offset += PIECE)
+        code = copy_piece(blob, fd, offset, MIN(PIECE, size - offset));
+    return code;
 }
 
 bool outbox_copy(Outbox *outbox, const Letter *letter, int fd, GError **error)
 {
     sqlite3_blob *blob = NULL;
-    bool copied;
-    int size, code = EIO;
+    int code = EIO;
 
     if (!is_open(outbox, error))
         return false;
-    copied = sqlite3_blob_open(database_handle(outbox->database), "main", "letter", "message",
-                               letter->id, 0, &blob) == SQLITE_OK;
-    size = copied ? sqlite3_blob_bytes(blob) : 0;
-    if (copied && (uint64_t)size != letter->size)
-        copied = false;
-    for (int offset = 0; copied && offset < size; offset += PIECE) {
-        copied = copy_piece(blob, fd, offset, MIN(PIECE, size - offset));
-        code = copied ? code : errno;
-    }
+    if (sqlite3_blob_open(database_handle(outbox->database), "main", "letter", "message",
+                          letter->id, 0, &blob) == SQLITE_OK &&
+        (uint64_t)sqlite3_blob_bytes(blob) == letter->size)
+        code = copy_blob(blob, fd, (int)letter->size);
     sqlite3_blob_close(blob);
-    if (!copied)
+    if (code)
         g_set_error(error, MAIL_ERROR, code, "a message that is yet to be stored can't be read: %s",
                     g_strerror(code));
-    return copied;
+    return !code;
 }
 
 /* --- putting ---------------------------------------------------------------------------------- */
@@ -321,17 +297,9 @@ bool outbox_copy(Outbox *outbox, const Letter *letter, int fd, GError **error)
 static bool fill_piece(sqlite3_blob *blob, int fd, int offset, int length)
 {
     char piece[PIECE];
-    int got = 0;
 
-    while (got < length) {
-        ssize_t n = pread(fd, piece + got, (size_t)(length - got), offset + got);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        got += (int)n;
-    }
-    return sqlite3_blob_write(blob, piece, length, offset) == SQLITE_OK;
+    return file_read_at(fd, piece, (size_t)length, offset) == length &&
+           sqlite3_blob_write(blob, piece, length, offset) == SQLITE_OK;
 }
 
 static bool fill(Outbox *outbox, int64_t id, const Job *job)
@@ -357,9 +325,9 @@ static bool insert(Outbox *outbox, const Letter *letter, GError **error)
         statement_bind(
             statement, 4,
             (int64_t[]){letter->uidvalidity, letter->first, letter->date, (int64_t)letter->size});
-        bind_text(statement, 5, outbox->owner);
-        bind_text(statement, 6, letter->folder);
-        bind_text(statement, 7, letter->name);
+        statement_bind_text(statement, 5, outbox->owner);
+        statement_bind_text(statement, 6, letter->folder);
+        statement_bind_text(statement, 7, letter->name);
     }
     return step(outbox, statement, error);
 }
@@ -397,7 +365,7 @@ static bool change(Outbox *outbox, const Job *job, GError **error)
     if (statement) {
         statement_bind(statement, 1, (int64_t[]){job->letter.id});
         if (job->kind == RENAME)
-            bind_text(statement, 2, job->letter.name);
+            statement_bind_text(statement, 2, job->letter.name);
     }
     return step(outbox, statement, error);
 }

@@ -1,5 +1,6 @@
 #include "draft_private.h"
 
+#include "../cache/fileio.h"
 #include "../cache/scopedlock.h"
 #include "inode.h"
 #include "privatefile.h"
@@ -315,19 +316,10 @@ static bool is_copied(Drafts *drafts, const DraftFile *file)
 ssize_t drafts_read(Drafts *drafts, uint64_t ino, void *bytes, size_t size, off_t offset)
 {
     g_autoptr(DraftFile) file = use(drafts, ino);
-    size_t done = 0;
 
     if (!file || is_copied(drafts, file))
         return -ESTALE;
-    while (done < size) {
-        ssize_t n = pread(file->fd, (char *)bytes + done, size - done, offset + (off_t)done);
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        if (n == 0)
-            break;
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return (ssize_t)done;
+    return file_read_at(file->fd, bytes, size, offset);
 }
 
 /* What lost its name because it could not be stored has it again, unless another one has it. */
@@ -341,19 +333,6 @@ static void note_change(Drafts *drafts, DraftFile *file)
         file->about.named = true;
 }
 
-static int write_all(int fd, const char *bytes, size_t size, off_t offset)
-{
-    size_t done = 0;
-
-    while (done < size) {
-        ssize_t n = pwrite(fd, bytes + done, size - done, offset + (off_t)done);
-        if (n < 0 && errno != EINTR)
-            return errno;
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return 0;
-}
-
 /* It is told as changed ahead and behind: who looks in between stores it once more. */
 int drafts_write(Drafts *drafts, uint64_t ino, const void *bytes, size_t size, off_t offset)
 {
@@ -363,7 +342,7 @@ int drafts_write(Drafts *drafts, uint64_t ino, const void *bytes, size_t size, o
     if (!file || is_copied(drafts, file))
         return file ? EPERM : ESTALE;
     note_change(drafts, file);
-    code = write_all(file->fd, bytes, size, offset);
+    code = file_write_at(file->fd, bytes, size, offset);
     note_change(drafts, file);
     return code;
 }

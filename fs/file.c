@@ -156,7 +156,8 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
         fuse_reply_err(req, ENOSYS);
         return;
     }
-    /* Neither a message nor a status ever changes: what the kernel has of it stays good. */
+    /* Neither a message nor a status ever changes but by who writes over it, through the kernel:
+     * what that has of it stays good. */
     file->keep_cache = 1;
     file->noflush = 1;
     if (control_is_status(ino)) {

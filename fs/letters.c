@@ -28,6 +28,7 @@ unsigned letters_retry_millis = 2000;
  * `sent`: it is being stored; `done`: it is at the server, or not to be there any more.
  */
 typedef struct {
+    Letters *letters;
     uint64_t ino;
     int64_t id;
     bool put, sent, done, warned;
@@ -56,12 +57,6 @@ struct Letters {
     gpointer finished_data;
     GSource *deadline;
 };
-
-/* The timer's data. */
-typedef struct {
-    Letters *letters;
-    uint64_t ino;
-} Retry;
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -121,6 +116,7 @@ static Kept *kept_new(Letters *letters, uint64_t ino)
 {
     Kept *kept = g_new0(Kept, 1);
 
+    kept->letters = letters;
     kept->ino = ino;
     g_queue_init(&kept->waiting);
     g_queue_init(&kept->removing);
@@ -186,18 +182,15 @@ static void forget(Letters *letters, Kept *kept)
 
 static gboolean on_timer(gpointer data);
 
-static void arm(Letters *letters, Kept *kept)
+static void arm(Kept *kept)
 {
     guint pause = letters_retry_millis;
-    Retry *retry = g_new(Retry, 1);
 
     for (guint i = 0; i < kept->failures && pause < RETRY_MOST_MILLIS; i++)
         pause *= 2;
     kept->failures++;
-    *retry = (Retry){letters, kept->ino};
     engine_cancel(&kept->timer);
-    kept->timer = engine_after(MIN(pause, RETRY_MOST_MILLIS), on_timer, retry);
-    g_source_set_callback(kept->timer, on_timer, retry, g_free);
+    kept->timer = engine_after(MIN(pause, RETRY_MOST_MILLIS), on_timer, kept);
 }
 
 /* It stays as it is, and who removes it needs not wait. */
@@ -218,7 +211,7 @@ static void put_off(Letters *letters, Kept *kept, const GError *error)
         forget(letters, kept);
         return;
     }
-    arm(letters, kept);
+    arm(kept);
     check_all(letters);
 }
 
@@ -341,14 +334,10 @@ static void store(Letters *letters, Kept *kept)
 
 static gboolean on_timer(gpointer data)
 {
-    const Retry *retry = data;
-    Letters *letters = retry->letters;
-    Kept *kept = find(letters, retry->ino);
+    Kept *kept = data;
 
-    if (kept) {
-        engine_cancel(&kept->timer);
-        store(letters, kept);
-    }
+    engine_cancel(&kept->timer);
+    store(kept->letters, kept);
     return G_SOURCE_REMOVE;
 }
 

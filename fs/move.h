@@ -9,6 +9,7 @@
 #pragma once
 
 #include "moves.h"
+#include "turn.h"
 
 /*
  * A message on its way. `asked` is the rename's request until that is answered, `followers` who
@@ -69,9 +70,7 @@ struct Moves {
     GQueue surveying; /* Request: until it is known where all are that were left */
     GError *failure;  /* of this round */
     GError *refusal;  /* of this round, to be told to who waits */
-    guint failures;   /* rounds that failed */
-    gint64 since;     /* when the oldest of those that wait for the pause came; 0: none */
-    GSource *pause;   /* until the next round */
+    Turn turn;        /* of the next round */
     MailDone done;    /* of moves_finish */
     gpointer done_data;
     GSource *deadline;

@@ -8,13 +8,7 @@
 
 #include <errno.h>
 
-enum {
-    PAUSE_MILLIS = 500,     /* no more moves for so long: the server is told */
-    PATIENCE_MILLIS = 8000, /* of the first one, however many follow */
-    RETRY_MILLIS = 1000,    /* after the first failure; doubles */
-    RETRY_MOST_MILLIS = 300000,
-    FINISH_MILLIS = 5000,
-};
+enum { FINISH_MILLIS = 5000 };
 
 /* What the journal's thread tells the engine. */
 typedef struct {
@@ -23,7 +17,7 @@ typedef struct {
     GError *error;
 } Written;
 
-static void begin_round(Moves *moves);
+static void begin_round(gpointer data);
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -103,6 +97,7 @@ Moves *moves_new(Mount *mount)
     Moves *moves = g_new0(Moves, 1);
 
     moves->mount = mount;
+    moves->turn = (Turn){.begin = begin_round, .data = moves};
     moves->all = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, move_free);
     g_queue_init(&moves->ready);
     g_queue_init(&moves->syncing);
@@ -124,7 +119,7 @@ Moves *moves_new(Mount *mount)
 void moves_end(Moves *moves)
 {
     engine_cancel(&moves->timer);
-    engine_cancel(&moves->pause);
+    turn_cancel(&moves->turn);
     engine_cancel(&moves->deadline);
     moves_forget_batch(moves);
     moves->closed = true;
@@ -210,54 +205,19 @@ void moves_put_back(Moves *moves, Move *move, bool due)
 
 /* --- when the server is told ------------------------------------------------------------------ */
 
-static gboolean on_pause(gpointer data)
-{
-    Moves *moves = data;
-
-    engine_cancel(&moves->pause);
-    begin_round(moves);
-    return G_SOURCE_REMOVE;
-}
-
-static void arm(Moves *moves, guint milliseconds)
-{
-    engine_cancel(&moves->pause);
-    moves->pause = engine_after(milliseconds, on_pause, moves);
-}
-
 /* One more is ready, or several that came in the midst of a round. While the server can't be
  * talked to, its turn comes with the others'. */
 static void arm_pause(Moves *moves)
 {
-    gint64 now = g_get_monotonic_time();
-    gint64 left;
-
-    if (moves->batch->len || (moves->failures && !moves->urgent))
-        return;
-    moves->since = moves->since ? moves->since : now;
-    left = PATIENCE_MILLIS - (now - moves->since) / 1000;
-    arm(moves, moves->urgent ? 0 : (guint)CLAMP(left, 0, PAUSE_MILLIS));
+    if (!moves->batch->len && (!moves->turn.failures || moves->urgent))
+        turn_plan_soon(&moves->turn, moves->urgent);
 }
 
 static void hurry(Moves *moves)
 {
     moves->urgent = true;
     if (!moves->batch->len && moves->ready.length)
-        arm(moves, 0);
-}
-
-static void plan_retry(Moves *moves, const GError *error)
-{
-    guint delay = RETRY_MOST_MILLIS;
-
-    if (moves->failures < 16)
-        delay = MIN((guint)RETRY_MILLIS << moves->failures, RETRY_MOST_MILLIS);
-    if (mail_errno(error) == ESTALE)
-        g_info("%s", error->message);
-    else if (!moves->failures)
-        g_warning("messages could not be moved yet, and will be later: %s", error->message);
-    moves->failures++;
-    arm(moves, delay);
+        turn_plan(&moves->turn, 0);
 }
 
 /* Who waits for one of them that has to be tried again goes without. */
@@ -290,7 +250,7 @@ static void leave_finish(Moves *moves, const GError *error)
 
     if (!moves->done)
         return;
-    engine_cancel(&moves->pause);
+    turn_cancel(&moves->turn);
     if (left)
         g_message("%u messages are still to be moved at the server: the next mount does it%s%s",
                   left, error ? ": " : "", error ? error->message : "");
@@ -304,7 +264,7 @@ static void end_round(Moves *moves)
     g_autoptr(GError) refusal = NULL;
 
     if (!failure)
-        moves->failures = 0;
+        moves->turn.failures = 0;
     if (!failure && moves->urgent && moves->ready.length) {
         arm_pause(moves);
         return;
@@ -312,7 +272,7 @@ static void end_round(Moves *moves)
     refusal = g_steal_pointer(&moves->refusal);
     moves->urgent = false;
     if (failure && moves->ready.length)
-        plan_retry(moves, failure);
+        turn_plan_again(&moves->turn, failure, "moved");
     else if (moves->ready.length)
         arm_pause(moves);
     if (failure) {
@@ -329,12 +289,13 @@ void moves_go_on(Moves *moves)
         end_round(moves);
 }
 
-static void begin_round(Moves *moves)
+static void begin_round(gpointer data)
 {
+    Moves *moves = data;
+
     if (moves->batch->len || moves->closed)
         return;
-    engine_cancel(&moves->pause);
-    moves->since = 0;
+    turn_cancel(&moves->turn);
     for (GList *link = moves->ready.head; link; link = link->next)
         ((Move *)link->data)->due = true;
     moves_go_on(moves);
@@ -357,7 +318,7 @@ void moves_note_refusal(Moves *moves, const GError *error)
 void moves_begin(Moves *moves)
 {
     if (moves->ready.length)
-        arm(moves, 0);
+        turn_plan(&moves->turn, 0);
 }
 
 /* --- who moves -------------------------------------------------------------------------------- */
@@ -488,7 +449,7 @@ bool moves_wait_sure(Moves *moves, Request *request, uint32_t folder)
     GHashTableIter iter;
     gpointer value;
 
-    if (!moves_are_unsure(moves) || moves->failures)
+    if (!moves_are_unsure(moves) || moves->turn.failures)
         return false;
     g_hash_table_iter_init(&iter, moves->all);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {

@@ -20,7 +20,7 @@ typedef struct {
     fuse_ino_t parent, ino;
     GBytes *bytes; /* of NOTE_STORE */
     uint64_t offset;
-    NotifyTask task; /* of NOTE_TASK */
+    NotifyTask task; /* of NOTE_TASK; NULL: free_data alone */
     gpointer data;
     GDestroyNotify free_data;
     char name[];
@@ -133,7 +133,8 @@ static void tell(Notifier *notifier, const Note *note)
         store(session, note);
         break;
     case NOTE_TASK:
-        note->task(notifier, note->data);
+        if (note->task)
+            note->task(notifier, note->data);
         break;
     case NOTE_STOP:
         break;
@@ -343,6 +344,11 @@ void notify_task(Notifier *notifier, NotifyTask task, gpointer data, GDestroyNot
     note->data = data;
     note->free_data = free_data;
     post_note(notifier, note);
+}
+
+void notify_then(Notifier *notifier, GDestroyNotify then, gpointer data)
+{
+    notify_task(notifier, NULL, data, then);
 }
 
 bool notify_entry_now(Notifier *notifier, uint64_t parent, const char *name)

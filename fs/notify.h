@@ -76,6 +76,9 @@ uint64_t notify_stored(Notifier *notifier);
  */
 typedef void (*NotifyTask)(Notifier *notifier, gpointer data);
 void notify_task(Notifier *notifier, NotifyTask task, gpointer data, GDestroyNotify free_data);
+/* then(data) is called once all that was posted so far is told, or will not be. On the notifier's
+ * thread, or at once. */
+void notify_then(Notifier *notifier, GDestroyNotify then, gpointer data);
 /* As notify_entry and notify_deleted, at once. False: nothing is told any more. Only in a task. */
 bool notify_entry_now(Notifier *notifier, uint64_t parent, const char *name);
 bool notify_deleted_now(Notifier *notifier, uint64_t parent, uint64_t child, const char *name);

@@ -66,8 +66,9 @@ void change_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *
 
 /*
  * write.c: files that users make become messages (see draft.h and storing.h). What was written is
- * stored when it is flushed, that is at close(), and at fsync(), which tell the outcome. A
- * message's bytes and date can't be changed: EPERM. Messages and folders all have the owner and
+ * stored when it is flushed, that is at close(), and at fsync(), which tell the outcome. A message
+ * that is emptied is written over: another one takes its place then. Its bytes can't be changed in
+ * part, nor its date: EPERM. Messages and folders all have the owner and
  * mode that the mount has: to set another mode is not refused, and changes nothing, nor is another
  * time of a folder; another owner is EPERM. A whole message that is copied to an empty file
  * (copy_file_range) is copied at the server.
@@ -88,6 +89,7 @@ void write_open_message(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *f
 /* Of a draft, in place of file.c's. */
 void write_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
 void write_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset);
+/* write_names.c */
 /* Removes the draft of that name, and replies; false, without a reply: there is none. */
 bool write_unlink(fuse_req_t req, fuse_ino_t parent, uint32_t folder, const char *name);
 /* The message that has the request's name in the folder of request->ino is removed for it, as by

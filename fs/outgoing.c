@@ -1,12 +1,12 @@
 #include "outgoing.h"
 
+#include "../cache/fileio.h"
 #include "../cache/mail.h"
 #include "privatefile.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -27,38 +27,6 @@ static bool fail(GError **error, int code, const char *what)
 {
     g_set_error(error, MAIL_ERROR, code, "%s: %s", what, g_strerror(code));
     return false;
-}
-
-/* As many bytes as there are, up to room; below 0 where they can't be read. */
-static ssize_t read_piece(int fd, char *bytes, size_t room, uint64_t offset)
-{
-    size_t done = 0;
-
-    while (done < room) {
-        ssize_t n = pread(fd, bytes + done, room - done, (off_t)(offset + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
-}
-
-static bool write_piece(int fd, const char *bytes, size_t length)
-{
-    while (length) {
-        ssize_t n = write(fd, bytes, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        bytes += n;
-        length -= (size_t)n;
-    }
-    return true;
 }
 
 /* --- what it is --------------------------------------------------------------------------------
@@ -137,7 +105,7 @@ static bool look(int fd, Look *look, GError **error)
     ssize_t n;
     bool cr = false;
 
-    for (; (n = read_piece(fd, bytes, PIECE, look->size)) > 0; look->size += (uint64_t)n) {
+    for (; (n = file_read_at(fd, bytes, PIECE, (off_t)look->size)) > 0; look->size += (uint64_t)n) {
         if (look->size == 0) {
             look->header = begins_with_field(bytes, (size_t)n);
             look->message_id = find_message_id(bytes, MIN((size_t)n, HEADER_LOOKED_AT));
@@ -146,13 +114,13 @@ static bool look(int fd, Look *look, GError **error)
         look->nul |= memchr(bytes, 0, (size_t)n) != NULL;
         cr = bytes[n - 1] == '\r';
     }
-    return n == 0 || fail(error, errno, "what was written can't be read");
+    return n == 0 || fail(error, (int)-n, "what was written can't be read");
 }
 
 /* --- line ends ---------------------------------------------------------------------------------
  */
 
-static bool write_lines(int to, GString *lines, const char *bytes, size_t length, bool cr)
+static void add_lines(GString *lines, const char *bytes, size_t length, bool cr)
 {
     g_string_truncate(lines, 0);
     for (size_t i = 0; i < length; i++) {
@@ -161,23 +129,28 @@ static bool write_lines(int to, GString *lines, const char *bytes, size_t length
         g_string_append_c(lines, bytes[i]);
         cr = bytes[i] == '\r';
     }
-    return write_piece(to, lines->str, lines->len);
 }
 
-static bool convert(int from, int to, uint64_t size, GError **error)
+/* *written: the size of what is made. */
+static bool convert(int from, int to, uint64_t size, uint64_t *written, GError **error)
 {
     g_autofree char *bytes = g_malloc(PIECE);
     g_autoptr(GString) lines = g_string_sized_new(2 * PIECE);
     bool cr = false;
 
+    *written = 0;
     for (uint64_t at = 0; at < size;) {
-        ssize_t n = read_piece(from, bytes, (size_t)MIN((uint64_t)PIECE, size - at), at);
+        ssize_t n = file_read_at(from, bytes, (size_t)MIN((uint64_t)PIECE, size - at), (off_t)at);
+        int code;
         if (n <= 0)
-            return fail(error, n < 0 ? errno : EIO, "what was written can't be read");
-        if (!write_lines(to, lines, bytes, (size_t)n, cr))
-            return fail(error, errno, "a message can't be written down");
+            return fail(error, n < 0 ? (int)-n : EIO, "what was written can't be read");
+        add_lines(lines, bytes, (size_t)n, cr);
+        code = file_write_at(to, lines->str, lines->len, (off_t)*written);
+        if (code)
+            return fail(error, code, "a message can't be written down");
         cr = bytes[n - 1] == '\r';
         at += (uint64_t)n;
+        *written += lines->len;
     }
     return true;
 }
@@ -203,17 +176,13 @@ static bool is_message(const Look *look, bool any, GError **error)
 static bool take_file(int fd, const Look *found, const char *directory, Outgoing *outgoing,
                       GError **error)
 {
-    struct stat st;
-
-    outgoing->fd = found->bare ? privatefile_open(directory, error) : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (outgoing->fd < 0)
-        return found->bare ? false : fail(error, errno, "a message can't be read");
-    if (found->bare && !convert(fd, outgoing->fd, found->size, error))
-        return false;
-    if (found->bare && fstat(outgoing->fd, &st) < 0)
-        return fail(error, errno, "a message can't be read");
-    outgoing->size = found->bare ? (uint64_t)st.st_size : found->size;
-    return true;
+    if (found->bare) {
+        outgoing->fd = privatefile_open(directory, error);
+        return outgoing->fd >= 0 && convert(fd, outgoing->fd, found->size, &outgoing->size, error);
+    }
+    outgoing->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    outgoing->size = found->size;
+    return outgoing->fd >= 0 || fail(error, errno, "a message can't be read");
 }
 
 bool outgoing_make(int fd, bool any, const char *directory, Outgoing *outgoing, GError **error)

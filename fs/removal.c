@@ -9,17 +9,12 @@
 #include "leave.h"
 #include "refresh.h"
 #include "remover.h"
+#include "turn.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-enum {
-    PAUSE_MILLIS = 500,     /* no more removals for so long: the server is told */
-    PATIENCE_MILLIS = 8000, /* of the first one, however many follow */
-    RETRY_MILLIS = 1000,    /* after the first failure; doubles */
-    RETRY_MOST_MILLIS = 300000,
-    FINISH_MILLIS = 5000,
-};
+enum { FINISH_MILLIS = 5000 };
 
 /*
  * A message to be removed. `waiting` are unlinks: of one that is on its way to the journal (not
@@ -56,16 +51,14 @@ struct Removals {
     GHashTable *failed; /* folder ids: where it failed, while the others have their turn */
     GError *failure;    /* of the first of them */
     GError *refusal;    /* of this round, to be told to who waits */
-    GSource *timer;
-    gint64 first; /* when the oldest of those that wait for the timer came; 0: none */
-    guint failures;
-    GQueue syncing; /* Request: until all are done */
-    MailDone done;  /* of removals_finish */
+    Turn turn;          /* of the next operation */
+    GQueue syncing;     /* Request: until all are done */
+    MailDone done;      /* of removals_finish */
     gpointer done_data;
     GSource *deadline;
 };
 
-static void begin(Removals *removals);
+static void begin(gpointer data);
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -98,6 +91,7 @@ Removals *removals_new(Mount *mount, Journal *journal)
     g_autoptr(GArray) left = journal_removals(journal);
 
     removals->mount = mount;
+    removals->turn = (Turn){.begin = begin, .data = removals};
     removals->journal = journal;
     removals->remover = remover_new(mount, journal);
     removals->hidden = inode_map_new();
@@ -120,7 +114,7 @@ void removals_free(Removals *removals)
 {
     if (!removals)
         return;
-    engine_cancel(&removals->timer);
+    turn_cancel(&removals->turn);
     engine_cancel(&removals->deadline);
     remover_free(removals->remover);
     g_hash_table_unref(removals->failed);
@@ -221,7 +215,7 @@ static void leave_finish(Removals *removals, const GError *error)
 
     if (!removals->done)
         return;
-    engine_cancel(&removals->timer);
+    turn_cancel(&removals->turn);
     if (left)
         g_message("%u messages are still to be deleted at the server: the next mount does it%s%s",
                   left, error ? ": " : "", error ? error->message : "");
@@ -233,33 +227,12 @@ static void leave_finish(Removals *removals, const GError *error)
 
 /* --- telling the server ----------------------------------------------------------------------- */
 
-static gboolean on_timer(gpointer data)
-{
-    Removals *removals = data;
-
-    engine_cancel(&removals->timer);
-    begin(removals);
-    return G_SOURCE_REMOVE;
-}
-
-static void arm(Removals *removals, guint milliseconds)
-{
-    engine_cancel(&removals->timer);
-    removals->timer = engine_after(milliseconds, on_timer, removals);
-}
-
 /* One more has come. While the server is refusing to be talked to, its turn comes with the others'.
  */
 static void arm_pause(Removals *removals)
 {
-    gint64 now = g_get_monotonic_time();
-    gint64 left;
-
-    if (removals->under_way || removals->failures)
-        return;
-    removals->first = removals->first ? removals->first : now;
-    left = PATIENCE_MILLIS - (now - removals->first) / 1000;
-    arm(removals, removals->syncing.head ? 0 : (guint)CLAMP(left, 0, PAUSE_MILLIS));
+    if (!removals->under_way && !removals->turn.failures)
+        turn_plan_soon(&removals->turn, removals->syncing.head != NULL);
 }
 
 /* Whether it is the removal's folder's turn, or nobody's yet. */
@@ -361,20 +334,6 @@ static void look_again(Removals *removals, const GError *error)
     }
 }
 
-static void plan_retry(Removals *removals, const GError *error)
-{
-    guint delay = RETRY_MOST_MILLIS;
-
-    if (removals->failures < 16)
-        delay = MIN((guint)RETRY_MILLIS << removals->failures, RETRY_MOST_MILLIS);
-    if (mail_errno(error) == ESTALE)
-        g_info("%s", error->message);
-    else if (!removals->failures)
-        g_warning("messages could not be deleted yet, and will be later: %s", error->message);
-    removals->failures++;
-    arm(removals, delay);
-}
-
 /* All folders had their turn, or none can have it. */
 static void end_round(Removals *removals)
 {
@@ -384,9 +343,9 @@ static void end_round(Removals *removals)
 
     g_hash_table_remove_all(removals->failed);
     if (retry)
-        plan_retry(removals, failure);
+        turn_plan_again(&removals->turn, failure, "deleted");
     else
-        removals->failures = 0;
+        removals->turn.failures = 0;
     if (retry && mail_errno(failure) == ESTALE)
         return; /* who waits, waits for the look */
     request_resume_all(&removals->syncing, failure ? failure : refusal);
@@ -425,7 +384,7 @@ static void op_done(gpointer data, const GError *error)
     if (failure_is_lost(failure))
         end_round(removals);
     else
-        arm(removals, 0); /* other folders, and what has come meanwhile */
+        turn_plan(&removals->turn, 0); /* other folders, and what has come meanwhile */
 }
 
 /* Of a folder that is no more, so are its messages. */
@@ -435,21 +394,21 @@ static void forget_folder(Removals *removals)
 
     for (guint i = 0; i < removed->len; i++)
         confirm(removals, removed->pdata[i]);
-    arm(removals, 0);
+    turn_plan(&removals->turn, 0);
 }
 
 static const RemoverEvents remover_events = {note_removed, op_done};
 
-static void begin(Removals *removals)
+static void begin(gpointer data)
 {
+    Removals *removals = data;
     Mount *mount = removals->mount;
     g_auto(CatalogFolder) about = {0};
     g_autoptr(GArray) uids = NULL;
 
     if (removals->under_way)
         return;
-    engine_cancel(&removals->timer);
-    removals->first = 0;
+    turn_cancel(&removals->turn);
     uids = collect(removals);
     if (!uids->len) {
         end_round(removals);
@@ -479,7 +438,7 @@ void removals_begin(Removals *removals)
     g_hash_table_iter_init(&iter, removals->all);
     while (g_hash_table_iter_next(&iter, NULL, &removal))
         refresh_folder_soon(removals->mount->refresher, ((Removal *)removal)->folder);
-    arm(removals, 0);
+    turn_plan(&removals->turn, 0);
 }
 
 /* --- who removes ------------------------------------------------------------------------------ */

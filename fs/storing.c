@@ -12,10 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The server may be about to store what it has got, when the connection is lost. */
-enum { PAUSE_MILLIS = 1000 };
-
-static void begin(Storing *storing);
 static void go_on(Request *request);
 
 /* --- life --------------------------------------------------------------------------------------
@@ -118,34 +114,55 @@ void storing_end(Storing *storing, const GError *error)
         end_all(storer);
 }
 
-/* The message that was written over is as it was. */
-static void give_up_over(const Storing *storing)
+/* It has failed, and the kernel knows what there is to know of that. */
+typedef struct {
+    Storing *storing;
+    GError *error;
+} Failed;
+
+static void end_failed(gpointer data)
+{
+    g_autofree Failed *failed = data;
+    g_autoptr(GError) error = failed->error;
+    Storing *storing = failed->storing;
+
+    letters_stored(storing->mount->letters, storing->ino, error);
+    storing_end(storing, error);
+}
+
+static void post_failed(gpointer data)
+{
+    const Failed *failed = data;
+
+    engine_post(failed->storing->mount->engine, end_failed, data);
+}
+
+/* A message that was written over is as it was, and what the kernel keeps of it is not: so it is
+ * told that first. */
+void storing_fail(Storing *storing, const GError *error)
 {
     Mount *mount = storing->mount;
     uint64_t message = drafts_suspend_over(mount->drafts, storing->ino);
+    Failed *failed = g_new(Failed, 1);
 
-    if (message)
-        notify_inode(mount->notifier, message);
-}
-
-static void fail(Storing *storing, const GError *error)
-{
-    Mount *mount = storing->mount;
-
+    *failed = (Failed){storing, g_error_copy(error)};
     letters_note(mount->letters, false);
     if (!storing->source && !letters_stay(mount->letters, storing->ino) &&
         drafts_failed(mount->drafts, storing->ino))
         dircache_changed(mount->directories, mount_folder_ino(mount, storing->draft.folder));
-    give_up_over(storing);
-    letters_stored(mount->letters, storing->ino, error);
-    storing_end(storing, error);
+    if (!message) {
+        end_failed(failed);
+        return;
+    }
+    notify_inode(mount->notifier, message);
+    notify_then(mount->notifier, post_failed, failed);
 }
 
-static void fail_with(Storing *storing, int code, const char *text)
+void storing_fail_with(Storing *storing, int code, const char *text)
 {
     g_autoptr(GError) error = g_error_new_literal(MAIL_ERROR, code, text);
 
-    fail(storing, error);
+    storing_fail(storing, error);
 }
 
 static void warn_unsure(const Storing *storing)
@@ -162,93 +179,12 @@ static void warn_unsure(const Storing *storing)
 }
 
 /* Nobody can say whether it is there; what is kept is looked for once more. */
-static void fail_unsure(Storing *storing)
+void storing_fail_unsure(Storing *storing)
 {
     if (!letters_has(storing->mount->letters, storing->ino))
         warn_unsure(storing);
     refresh_stale(storing->mount->refresher, storing->draft.folder);
-    fail(storing, storing->failure);
-}
-
-/* --- looking for it ----------------------------------------------------------------------------
- */
-
-static void note_found(gpointer data, uint32_t uidvalidity, uint32_t uid, uint64_t size)
-{
-    Storing *storing = data;
-    uint64_t ino = storing_message_ino(storing, uid);
-    const Found found = {uid, size};
-
-    if (uidvalidity == storing->uidvalidity && uid >= storing->first &&
-        !g_hash_table_contains(storing->mount->storer->ours, &ino))
-        g_array_append_val(storing->found, found);
-}
-
-static bool take_found(Storing *storing)
-{
-    for (guint i = 0; i < storing->found->len; i++) {
-        const Found *found = &g_array_index(storing->found, Found, i);
-        if (found->size != storing->size)
-            continue;
-        storing->uid = found->uid;
-        storing->told_uidvalidity = storing->uidvalidity;
-        return true;
-    }
-    return false;
-}
-
-/* One with its Message-ID and another size may be it, as the server changed it; and a server that
- * was silent may yet be about to store it. */
-static bool is_surely_lost(const Storing *storing)
-{
-    bool alike = storing->outgoing.message_id && storing->found->len;
-
-    return !alike && mail_errno(storing->failure) != ETIMEDOUT;
-}
-
-static void look_done(gpointer data, const GError *error)
-{
-    Storing *storing = data;
-
-    if (!error && take_found(storing)) {
-        storing_succeed(storing);
-    } else if (storing->told) { /* it is there; its UID is found by the next look at the folder */
-        storing_succeed(storing);
-    } else if (error || !is_surely_lost(storing)) {
-        fail_unsure(storing);
-    } else if (storing->source) {
-        fail_with(storing, EOPNOTSUPP, "a message was not copied at the server");
-    } else if (!storing->again) {
-        storing->again = true;
-        begin(storing);
-    } else {
-        fail(storing, storing->failure);
-    }
-}
-
-static void look(Storing *storing)
-{
-    g_auto(CatalogFolder) folder = {0};
-
-    if (!catalog_folder(storing->mount->catalog, storing->draft.folder, &folder)) {
-        fail_with(storing, ESTALE, "the folder is gone");
-        return;
-    }
-    const MailFind find = {.folder = folder.name,
-                           .uidvalidity = storing->uidvalidity,
-                           .first = storing->first,
-                           .message_id = storing->outgoing.message_id};
-    g_array_set_size(storing->found, 0);
-    mail_store_find(storing->mount->store, &find, note_found, look_done, storing);
-}
-
-static gboolean on_timer(gpointer data)
-{
-    Storing *storing = data;
-
-    engine_cancel(&storing->timer);
-    look(storing);
-    return G_SOURCE_REMOVE;
+    storing_fail(storing, storing->failure);
 }
 
 /* --- sending it --------------------------------------------------------------------------------
@@ -297,7 +233,7 @@ static bool may_be_added(const GError *error)
 static void send_plainly(Storing *storing)
 {
     storing->plainly = true;
-    begin(storing);
+    storing_begin(storing);
 }
 
 static void sent(gpointer data, const GError *error)
@@ -309,17 +245,17 @@ static void sent(gpointer data, const GError *error)
     if (storing->told && storing->uid)
         storing_succeed(storing);
     else if (storing->told)
-        look(storing);
+        storing_look(storing);
     else if (storing->replacing && !storing->unsure && may_be_added(error))
         send_plainly(storing);
     else if (!error)
-        fail_with(storing, ENOENT, "the message is gone");
+        storing_fail_with(storing, ENOENT, "the message is gone");
     else if (storing->unsure && mail_errno(error) != ECANCELED)
-        storing->timer = engine_after(PAUSE_MILLIS, on_timer, storing);
+        storing_look_soon(storing);
     else if (storing->unsure)
-        fail_unsure(storing);
+        storing_fail_unsure(storing);
     else
-        fail(storing, error);
+        storing_fail(storing, error);
 }
 
 static void send_copy(Storing *storing, const CatalogFolder *target)
@@ -329,7 +265,7 @@ static void send_copy(Storing *storing, const CatalogFolder *target)
     g_auto(CatalogFolder) folder = {0};
 
     if (!catalog_folder(storing->mount->catalog, source.folder, &folder)) {
-        fail_with(storing, ENOENT, "the folder is gone");
+        storing_fail_with(storing, ENOENT, "the folder is gone");
         return;
     }
     const MailCopy copy = {.folder = folder.name,
@@ -393,7 +329,7 @@ static void take_flags(Storing *storing)
     storing->flags = catalog_flags(catalog, former.flag_set);
 }
 
-static void begin(Storing *storing)
+void storing_begin(Storing *storing)
 {
     Mount *mount = storing->mount;
     g_auto(CatalogFolder) folder = {0};
@@ -402,11 +338,11 @@ static void begin(Storing *storing)
     storing->told = storing->unsure = false;
     storing->uid = 0;
     if (!catalog_folder(mount->catalog, storing->draft.folder, &folder)) {
-        fail_with(storing, ENOENT, "the folder is gone");
+        storing_fail_with(storing, ENOENT, "the folder is gone");
     } else if (storing->draft.uid &&
                (!catalog_message(mount->catalog, folder.id, storing->draft.uid, &former) ||
                 removals_hide(mount->removals, folder.id, &former))) {
-        fail_with(storing, ESTALE, "the message that was written to is gone");
+        storing_fail_with(storing, ESTALE, "the message that was written to is gone");
     } else {
         storing->uidvalidity = folder.state.uidvalidity;
         storing->first = storing_least_uid(mount->catalog, &folder);
@@ -436,7 +372,7 @@ static void take(Request *request, const Draft *now)
     g_hash_table_insert(request->mount->storer->all, &storing->ino, storing);
     if (storing->closing)
         letters_keep(request->mount->letters, request, storing->ino);
-    begin(storing);
+    storing_begin(storing);
 }
 
 /* Nobody stores the draft just now. */
@@ -491,6 +427,8 @@ static Storing *prepare(Mount *mount, uint64_t ino, GError **error)
     }
     storing->size = storing->outgoing.size;
     storing->date = st.st_mtim.tv_sec;
+    if (fine && storing->draft.over)
+        storing->rename_to = storing_name(storing, storing->draft.uid);
     if (fine)
         return storing;
     storing_free(storing);
@@ -504,7 +442,8 @@ bool storing_post(Request *request, const char *rename_to, uint32_t replaced, bo
 
     if (!storing)
         return false;
-    storing->rename_to = g_strdup(rename_to);
+    if (rename_to)
+        storing->rename_to = g_strdup(rename_to);
     storing->replaced = replaced;
     storing->closing = closing;
     post(request, storing);
@@ -547,9 +486,9 @@ bool storing_again(Mount *mount, uint64_t ino, uint32_t uidvalidity, uint32_t fi
     g_hash_table_insert(mount->storer->all, &storing->ino, storing);
     if (!catalog_folder(mount->catalog, storing->draft.folder, &folder) ||
         folder.state.uidvalidity == uidvalidity)
-        look(storing);
+        storing_look(storing);
     else
-        fail_with(storing, ESTALE, "the folder was made anew since");
+        storing_fail_with(storing, ESTALE, "the folder was made anew since");
     return true;
 }
 
@@ -564,7 +503,7 @@ void storer_close(Storer *storer)
         Storing *storing = l->data;
         if (storing->timer) {
             engine_cancel(&storing->timer);
-            fail_unsure(storing);
+            storing_fail_unsure(storing);
         }
     }
 }
@@ -581,7 +520,7 @@ static void store_left(Storer *storer, Mount *mount, uint64_t ino)
     storing = draft.temporary ? prepare(mount, ino, &error) : NULL;
     if (storing) {
         g_hash_table_insert(storer->all, &storing->ino, storing);
-        begin(storing);
+        storing_begin(storing);
     } else {
         g_message("the file \"%s\" was not stored, and is lost: %s", draft.name,
                   error ? error->message : "it was being written");

@@ -15,32 +15,38 @@ uint32_t storing_former(const Storing *storing)
     return storing->draft.uid ? storing->draft.uid : storing->replaced;
 }
 
+char *storing_name(const Storing *storing, uint32_t uid)
+{
+    const Mount *mount = storing->mount;
+    char name[FILENAME_MAX_BYTES];
+    CatalogMessage message;
+
+    return catalog_message(mount->catalog, storing->draft.folder, uid, &message) &&
+                   filename_of(mount, storing->draft.folder, &message, name)
+               ? g_strdup(name)
+               : NULL;
+}
+
 /* What a message that was stored before is called now, or what this one shall be called; the caller
  * frees. */
 static char *name_of(const Storing *storing, const Draft *now)
 {
-    char name[FILENAME_MAX_BYTES];
-    CatalogMessage former;
+    char *name = storing->rename_to ? g_strdup(storing->rename_to)
+                                    : storing_name(storing, storing->draft.uid);
 
-    if (storing->rename_to)
-        return g_strdup(storing->rename_to);
-    if (storing->draft.uid &&
-        catalog_message(storing->mount->catalog, now->folder, storing->draft.uid, &former) &&
-        filename_of(storing->mount, now->folder, &former, name))
-        return g_strdup(name);
-    return g_strdup(now->name);
+    return name ? name : g_strdup(now->name);
 }
 
-static void give_name(const Storing *storing, const Draft *now)
+static void give_name(const Storing *storing, const char *name)
 {
     Mount *mount = storing->mount;
-    g_autofree char *name = name_of(storing, now);
+    uint32_t folder = storing->draft.folder;
     g_autoptr(GError) error = NULL;
-    int code = filename_check_given(mount, now->folder, storing_former(storing), name);
+    int code = filename_check_given(mount, folder, storing_former(storing), name);
 
     if (code)
         g_info("a message can't have the name it was written by: %s", g_strerror(code));
-    else if (!catalog_give_name(mount->catalog, now->folder, storing->uid, name, &error))
+    else if (!catalog_give_name(mount->catalog, folder, storing->uid, name, &error))
         g_info("the name of a message is not kept: %s", error->message);
 }
 
@@ -96,16 +102,13 @@ static void claim(const Storing *storing)
  * The kernel has the old one's inode under the name until it is told: what it asks of that until
  * then, and who has it open, is answered by the new one.
  */
-static void end_over(const Storing *storing, const char *name)
+static void end_over(const Storing *storing)
 {
     Mount *mount = storing->mount;
     uint64_t message = drafts_end_over(mount->drafts, storing->ino);
 
-    if (!message)
-        return;
-    if (storing->uid)
+    if (message && storing->uid)
         inode_map_put(mount->moved, message, storing_message_ino(storing, storing->uid));
-    notify_entry(mount->notifier, mount_folder_ino(mount, storing->draft.folder), name);
 }
 
 /* The message has its name before it is seen, and is seen before the draft is not. */
@@ -128,7 +131,7 @@ void storing_succeed(Storing *storing)
     if (fits)
         claim(storing);
     if (fits && !now.removed)
-        give_name(storing, &now);
+        give_name(storing, name);
     if (fits)
         put(storing, &now);
     if (storing->source)
@@ -137,13 +140,13 @@ void storing_succeed(Storing *storing)
         drafts_stored(mount->drafts, storing->ino, storing->draft.version, storing->uid,
                       storing->date);
     remove_former(storing, &now);
-    end_over(storing, name);
+    end_over(storing);
     dircache_changed(mount->directories, parent);
     notify_directory(mount->notifier, parent);
     /* What the kernel knows by the name of a draft it asks for anew each time; a message it does
      * not. It is told no more than it needs (see notify.h). */
     if (storing->draft.uid)
-        notify_entry(mount->notifier, parent, storing->rename_to ? storing->rename_to : now.name);
+        notify_entry(mount->notifier, parent, name);
     if (!fits) /* else the catalog has all there is to know */
         refresh_stale(mount->refresher, folder);
     flush_soon(mount->flusher);

@@ -1,6 +1,7 @@
 /*
  * storing_private.h: the storing of drafts from inside: shared by storing.c, which has the server
- * do it and finds out what became of it, and storing_end.c, which has the catalog know.
+ * do it, storing_look.c, which finds out what became of it where the answer was lost, and
+ * storing_end.c, which has the catalog know.
  *
  * Engine thread.
  */
@@ -56,11 +57,32 @@ struct Storer {
     gpointer done_data;
 };
 
+/* --- storing.c ------------------------------------------------------------------------------- */
+
+/* Has the server store it, from the beginning. */
+void storing_begin(Storing *storing);
+/* It could not be stored; these free it. */
+void storing_fail(Storing *storing, const GError *error);
+void storing_fail_with(Storing *storing, int code, const char *text);
+/* Nobody can say whether it is there: storing->failure. */
+void storing_fail_unsure(Storing *storing);
+/* It is none of those under way any more, and who waits is told. Frees it. */
+void storing_end(Storing *storing, const GError *error);
+
+/* --- storing_look.c -------------------------------------------------------------------------- */
+
+/* Looks for it: then it has succeeded, failed, or is sent once more. */
+void storing_look(Storing *storing);
+/* The same in a moment. */
+void storing_look_soon(Storing *storing);
+
+/* --- storing_end.c --------------------------------------------------------------------------- */
+
 /* The UID of the message whose place it takes; 0: there is none. */
 uint32_t storing_former(const Storing *storing);
+/* The name of a message in its folder; NULL: there is none such. The caller frees. Any thread. */
+char *storing_name(const Storing *storing, uint32_t uid);
 /* The inode number of a message in its folder. */
 uint64_t storing_message_ino(const Storing *storing, uint32_t uid);
 /* It is at the server, under storing->uid, or 0: that is not known. Frees it. */
 void storing_succeed(Storing *storing);
-/* It is none of those under way any more, and who waits is told. Frees it. */
-void storing_end(Storing *storing, const GError *error);

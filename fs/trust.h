@@ -10,21 +10,21 @@
  *    more. stat shows the claim of messages that nobody opened.
  * 2. It has earned it: of this account TRUST_AFTER sizes were found true, and none ever wrong (the
  *    catalog's size record, which is kept). The next open() is answered with ENOSYS: from then on
- *    this mount's kernel opens files by itself, and keeps their pages (as by FOPEN_KEEP_CACHE); in
- * a mount that can be written it tells of each that is closed, since files that are written are
- *    stored then, and of messages alone it can't be told not to (there is no FOPEN_NOFLUSH).
+ *    this mount's kernel opens files by itself, and keeps their pages (as by FOPEN_KEEP_CACHE).
+ *    Where files can be written it tells of each that is closed, since these are stored then, and
+ *    it can't be told not to of messages alone (FOPEN_NOFLUSH takes an open that is asked for).
  *    There is no way back before the next mount. So that a lie does no harm all the same, nothing
  *    of a message is given out before its size is proved, by the very command that fetches what is
  *    read. Where that shows another size:
- *    - a larger one: the kernel forgets the size ahead of the answer, and asks when its reader
- * comes to the end that was claimed;
+ *    - a larger one: the kernel forgets the size ahead of the answer, and asks when its
+ *      reader comes to the end that was claimed;
  *    - a smaller one: the answer ends early, by which the kernel corrects the size itself, unless
  *      it is told to forget the attributes meanwhile (it would take the answer for outdated, and
  *      show the reader NULs); so its name is forgotten instead, and with the next lookup the size.
  *      A read ahead that begins behind the true end is answered late, after the one that has the
  *      end in it: for the same reason, only the first of such answers counts.
- *    This is exact for whoever reads up to the end of file (cat, grep, cp). Who relies on the
- * st_size that he got before (tar, rsync, mmap) may have had a wrong one of this one message; hence
+ *    This is exact for whoever reads up to the end of file (cat, grep, cp). Who relies on an
+ *    st_size from before (tar, rsync, mmap) may have had a wrong one of this one message; hence
  *    TRUST_AFTER is far above what a server survives that is wrong about every fiftieth message.
  *    Where 0 is claimed the kernel would not even ask to read: it keeps no such size, in state 1
  *    neither, and is told it after a proof alone.

@@ -11,7 +11,7 @@ import unittest
 
 from faults import attempt, dovecot_settings, status
 from relay import Relay
-from removing import fsync
+from removing import RemoveCase, fsync
 from support import Mount, Server, run, temporary_folder, wait_for
 
 DATE = 1234567890
@@ -42,19 +42,11 @@ def fails(*command):
     return done.stderr.decode()
 
 
-class WriteCase(unittest.TestCase):
-    """A server; each test has a folder of its own in it, and files to put there."""
-
-    OPTIONS = ()
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(*cls.OPTIONS)
-        cls.addClassCleanup(cls.server.remove)
+class WriteCase(RemoveCase):
+    """Each test has a folder of its own, and files to put there."""
 
     def setUp(self):
-        self.mailbox = self.server.mailbox()
-        self.addCleanup(self.mailbox.imap.shutdown)
+        super().setUp()
         self.folder = self.id().split(".")[-1]
         self.mailbox.create(self.folder)
         self.source = temporary_folder()

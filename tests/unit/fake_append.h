@@ -11,6 +11,15 @@
 /* Behind this the connection breaks: what was asked for may be done. */
 typedef enum { FAKE_TELLS, FAKE_DOES_AND_BREAKS, FAKE_BREAKS } FakeAnswer;
 
+/* Of the next appends and copies, so many are done and break off, and then so many break off. */
+static G_GNUC_UNUSED void fake_break(FakeServer *server, unsigned done, unsigned undone)
+{
+    fake_lock(server);
+    server->does_and_breaks = done;
+    server->breaks = undone;
+    fake_unlock(server);
+}
+
 static inline FakeAnswer fake_next_answer(FakeServer *server)
 {
     if (server->does_and_breaks) {

@@ -161,9 +161,7 @@ static void test_left_but_stored(void **state)
     uint64_t inbox = begin(&scene, state);
     letters_retry_millis = 100000;
     keep(&scene, inbox);
-    fake_lock(scene.server);
-    scene.server->does_and_breaks = 1;
-    fake_unlock(scene.server);
+    fake_break(scene.server, 1, 0);
     fake_fail(scene.server, FAKE_FIND, ECONNREFUSED, 1);
     uint64_t directory = send_fsync(scene.fs, FUSE_FSYNCDIR, inbox);
     fs_settle(scene.fs);

@@ -18,6 +18,12 @@ static int empty(Scene *scene, uint64_t ino)
     return user_set(scene->fs, ino, (struct fuse_setattr_in){.valid = FATTR_SIZE});
 }
 
+static void write_over(Scene *scene, uint64_t ino, const char *text)
+{
+    assert_int_equal(empty(scene, ino), 0);
+    assert_int_equal(user_bytes(scene->fs, ino, text, 0), 0);
+}
+
 static void assert_is(Scene *scene, uint64_t ino, const char *text)
 {
     size_t size = 0;
@@ -51,7 +57,25 @@ static void test_written_over(void **state)
     scene_end(&scene);
 }
 
-/* Whoever refuses it: the message is as it was. */
+/* How often the kernel was told to forget what it has of an inode. */
+static unsigned count_forgotten(Fs *fs, uint64_t ino)
+{
+    unsigned n = 0;
+
+    pthread_mutex_lock(&fs->lock);
+    for (guint i = 0; i < fs->notes->len; i++) {
+        const char *bytes = g_bytes_get_data(fs->notes->pdata[i], NULL);
+        struct fuse_out_header header;
+        struct fuse_notify_inval_inode_out note;
+        memcpy(&header, bytes, sizeof header);
+        memcpy(&note, bytes + sizeof header, sizeof note);
+        n += header.error == FUSE_NOTIFY_INVAL_INODE && note.ino == ino && note.len == 0;
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return n;
+}
+
+/* Whoever refuses it: the message is as it was, for the kernel too when the answer comes. */
 static void test_refused(void **state)
 {
     Scene scene;
@@ -59,16 +83,17 @@ static void test_refused(void **state)
 
     assert_int_equal(empty(&scene, ino), 0);
     assert_int_equal(user_flush_it(scene.fs, ino), EINVAL);
+    assert_int_equal(count_forgotten(scene.fs, ino), 1);
     assert_is(&scene, ino, LETTER);
     /* A shell goes on behind that. */
     assert_int_equal(user_bytes(scene.fs, ino, OTHER, 0), 0);
     fake_fail(scene.server, FAKE_APPEND, EDQUOT, 1);
     assert_int_equal(user_flush_it(scene.fs, ino), EDQUOT);
+    assert_int_equal(count_forgotten(scene.fs, ino), 2);
     assert_is(&scene, ino, LETTER);
     assert_server(&scene, "1:" LETTER ";");
     assert_listed(scene.fs, inbox, "a.eml ");
-    assert_int_equal(empty(&scene, ino), 0);
-    assert_int_equal(user_bytes(scene.fs, ino, OTHER, 0), 0);
+    write_over(&scene, ino, OTHER);
     assert_int_equal(user_flush_it(scene.fs, ino), 0);
     assert_listed(scene.fs, inbox, "a.eml ");
     scene_end(&scene);
@@ -92,11 +117,8 @@ static void test_unseen(void **state)
     Scene scene;
     uint64_t inbox, ino = begin(&scene, state, &inbox);
 
-    assert_int_equal(empty(&scene, ino), 0);
-    assert_int_equal(user_bytes(scene.fs, ino, OTHER, 0), 0);
-    fake_lock(scene.server);
-    scene.server->does_and_breaks = 1;
-    fake_unlock(scene.server);
+    write_over(&scene, ino, OTHER);
+    fake_break(scene.server, 1, 0);
     assert_int_equal(user_flush_it(scene.fs, ino), 0);
     assert_int_equal(named_fsyncdir(scene.fs, inbox), 0);
     assert_server(&scene, "2:" OTHER ";");
@@ -110,8 +132,7 @@ static void test_gone(void **state)
     Scene scene;
     uint64_t inbox, ino = begin(&scene, state, &inbox);
 
-    assert_int_equal(empty(&scene, ino), 0);
-    assert_int_equal(user_bytes(scene.fs, ino, OTHER, 0), 0);
+    write_over(&scene, ino, OTHER);
     assert_int_equal(named_unlink(scene.fs, inbox, "a.eml"), 0);
     assert_int_equal(user_flush_it(scene.fs, ino), ESTALE);
     assert_listed(scene.fs, inbox, "");
@@ -129,16 +150,14 @@ static void test_replace(void **state)
     inbox = scene_mount(&scene, state);
     assert_int_equal(user_flush_it(scene.fs, user_file(scene.fs, inbox, "a.eml", LETTER)), 0);
     ino = ino_of(scene.fs, inbox, "a.eml");
-    assert_int_equal(empty(&scene, ino), 0);
-    assert_int_equal(user_bytes(scene.fs, ino, OTHER, 0), 0);
+    write_over(&scene, ino, OTHER);
     assert_int_equal(user_flush_it(scene.fs, ino), 0);
     assert_server(&scene, "2:" OTHER ";");
     assert_int_equal(fake_started(scene.server, FAKE_REMOVE), 0);
     assert_listed(scene.fs, inbox, "a.eml ");
 
     ino = ino_of(scene.fs, inbox, "a.eml");
-    assert_int_equal(empty(&scene, ino), 0);
-    assert_int_equal(user_bytes(scene.fs, ino, LETTER, 0), 0);
+    write_over(&scene, ino, LETTER);
     fake_fail(scene.server, FAKE_APPEND, EREMOTEIO, 1);
     assert_int_equal(user_flush_it(scene.fs, ino), 0);
     assert_int_equal(named_fsyncdir(scene.fs, inbox), 0);
@@ -147,11 +166,8 @@ static void test_replace(void **state)
 
     /* The answer is lost. */
     ino = ino_of(scene.fs, inbox, "a.eml");
-    assert_int_equal(empty(&scene, ino), 0);
-    assert_int_equal(user_bytes(scene.fs, ino, OTHER, 0), 0);
-    fake_lock(scene.server);
-    scene.server->does_and_breaks = 1;
-    fake_unlock(scene.server);
+    write_over(&scene, ino, OTHER);
+    fake_break(scene.server, 1, 0);
     assert_int_equal(user_flush_it(scene.fs, ino), 0);
     assert_int_equal(named_fsyncdir(scene.fs, inbox), 0);
     assert_server(&scene, "4:" OTHER ";");

@@ -26,9 +26,7 @@ static void test_it_arrived(void **state)
 {
     Scene scene;
     uint64_t inbox = user_mount(&scene, state);
-    fake_lock(scene.server);
-    scene.server->does_and_breaks = 1;
-    fake_unlock(scene.server);
+    fake_break(scene.server, 1, 0);
     assert_int_equal(user_flush_it(scene.fs, user_file(scene.fs, inbox, "a.eml", LETTER)), 0);
     assert_server(&scene, "1:" LETTER ";");
     assert_int_equal(fake_started(scene.server, FAKE_APPEND), 1);
@@ -41,15 +39,11 @@ static void test_it_did_not_arrive(void **state)
 {
     Scene scene;
     uint64_t inbox = user_mount(&scene, state);
-    fake_lock(scene.server);
-    scene.server->breaks = 1;
-    fake_unlock(scene.server);
+    fake_break(scene.server, 0, 1);
     assert_int_equal(user_flush_it(scene.fs, user_file(scene.fs, inbox, "a.eml", LETTER)), 0);
     assert_server(&scene, "1:" LETTER ";");
     assert_int_equal(fake_started(scene.server, FAKE_APPEND), 2);
-    fake_lock(scene.server);
-    scene.server->breaks = 2;
-    fake_unlock(scene.server);
+    fake_break(scene.server, 0, 2);
     assert_int_equal(user_flush_it(scene.fs, user_file(scene.fs, inbox, "b.eml", LETTER)),
                      ENOTCONN);
     assert_int_equal(fake_started(scene.server, FAKE_APPEND), 4);
@@ -62,17 +56,13 @@ static void test_nobody_knows(void **state)
 {
     Scene scene;
     uint64_t inbox = user_mount(&scene, state);
-    fake_lock(scene.server);
-    scene.server->breaks = 1;
     scene.server->breaks_with = ETIMEDOUT;
-    fake_unlock(scene.server);
+    fake_break(scene.server, 0, 1);
     assert_int_equal(user_flush_it(scene.fs, user_file(scene.fs, inbox, "a.eml", LETTER)),
                      ETIMEDOUT);
     assert_int_equal(fake_started(scene.server, FAKE_APPEND), 1);
-    fake_lock(scene.server);
-    scene.server->does_and_breaks = 1;
     scene.server->breaks_with = ENOTCONN;
-    fake_unlock(scene.server);
+    fake_break(scene.server, 1, 0);
     fake_fail(scene.server, FAKE_FIND, ECONNREFUSED, 1);
     assert_int_equal(user_flush_it(scene.fs, user_file(scene.fs, inbox, "b.eml", LETTER)),
                      ENOTCONN);
@@ -88,9 +78,7 @@ static void test_one_like_it(void **state)
     Scene scene;
     uint64_t inbox = user_mount(&scene, state);
     assert_int_equal(user_flush_it(scene.fs, user_file(scene.fs, inbox, "a.eml", LETTER)), 0);
-    fake_lock(scene.server);
-    scene.server->breaks = 1;
-    fake_unlock(scene.server);
+    fake_break(scene.server, 0, 1);
     assert_int_equal(user_flush_it(scene.fs, user_file(scene.fs, inbox, "b.eml", LETTER)), 0);
     assert_server(&scene, "1:" LETTER ";2:" LETTER ";");
     assert_listed(scene.fs, inbox, "a.eml b.eml ");
@@ -104,10 +92,7 @@ static void test_two_at_once(void **state)
     uint64_t inbox = user_mount(&scene, state);
     uint64_t a = user_file(scene.fs, inbox, "a.eml", LETTER);
     uint64_t b = user_file(scene.fs, inbox, "b.eml", LETTER);
-    fake_lock(scene.server);
-    scene.server->does_and_breaks = 1;
-    scene.server->breaks = 1;
-    fake_unlock(scene.server);
+    fake_break(scene.server, 1, 1);
     uint64_t first = user_send_flush(scene.fs, a), second = user_send_flush(scene.fs, b);
     assert_int_equal(fs_error(scene.fs, first), 0);
     assert_int_equal(fs_error(scene.fs, second), 0);
@@ -284,10 +269,7 @@ static void test_copies(void **state)
     int error;
     assert_int_equal(user_flush_it(scene.fs, user_file(scene.fs, inbox, "a.eml", LETTER)), 0);
     ino = ino_of(scene.fs, inbox, "a.eml");
-    fake_lock(scene.server);
-    scene.server->does_and_breaks = 1;
-    scene.server->breaks = 1;
-    fake_unlock(scene.server);
+    fake_break(scene.server, 1, 1);
     in.nodeid_out = user_create(scene.fs, inbox, "b.eml", &error);
     assert_int_equal(
         fs_error(scene.fs, fs_send(scene.fs, FUSE_COPY_FILE_RANGE, ino, &in, sizeof in, NULL, 0)),
