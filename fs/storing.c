@@ -120,14 +120,18 @@ typedef struct {
     GError *error;
 } Failed;
 
+static void end_with(Storing *storing, const GError *error)
+{
+    letters_stored(storing->mount->letters, storing->ino, error);
+    storing_end(storing, error);
+}
+
 static void end_failed(gpointer data)
 {
     g_autofree Failed *failed = data;
     g_autoptr(GError) error = failed->error;
-    Storing *storing = failed->storing;
 
-    letters_stored(storing->mount->letters, storing->ino, error);
-    storing_end(storing, error);
+    end_with(failed->storing, error);
 }
 
 static void post_failed(gpointer data)
@@ -143,17 +147,18 @@ void storing_fail(Storing *storing, const GError *error)
 {
     Mount *mount = storing->mount;
     uint64_t message = drafts_suspend_over(mount->drafts, storing->ino);
-    Failed *failed = g_new(Failed, 1);
+    Failed *failed;
 
-    *failed = (Failed){storing, g_error_copy(error)};
     letters_note(mount->letters, false);
     if (!storing->source && !letters_stay(mount->letters, storing->ino) &&
         drafts_failed(mount->drafts, storing->ino))
         dircache_changed(mount->directories, mount_folder_ino(mount, storing->draft.folder));
     if (!message) {
-        end_failed(failed);
+        end_with(storing, error);
         return;
     }
+    failed = g_new(Failed, 1);
+    *failed = (Failed){storing, g_error_copy(error)};
     notify_inode(mount->notifier, message);
     notify_then(mount->notifier, post_failed, failed);
 }
