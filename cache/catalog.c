@@ -313,6 +313,25 @@ uint32_t catalog_reset_folder(Catalog *catalog, uint32_t folder, uint32_t uidval
     return id;
 }
 
+uint32_t catalog_renew_folder(Catalog *catalog, uint32_t folder)
+{
+    Folder *old = find(catalog, folder);
+    if (!old)
+        return folder;
+    uint32_t uidvalidity = old->about.state.uidvalidity;
+    MailFolderInfo info = {old->about.name, old->about.delimiter, old->about.attributes};
+    /* First, or else its name finds it again; another process may have made the new one. */
+    if (!old->unsaved)
+        g_array_append_val(catalog->dropped, folder);
+    Folder *fresh = catalog_claim(catalog, &info, uidvalidity);
+    uint32_t id = fresh->about.id;
+    begin_folder(fresh, uidvalidity);
+    SCOPED_LOCK(&catalog->lock);
+    catalog_remove_folder(catalog, old);
+    catalog_insert_folder(catalog, fresh);
+    return id;
+}
+
 void catalog_put_state(Catalog *catalog, uint32_t folder, const MailFolderState *state)
 {
     Folder *found = find(catalog, folder);

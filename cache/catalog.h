@@ -114,6 +114,11 @@ void catalog_drop_folder(Catalog *catalog, uint32_t folder);
  * name gets a new id; returns the id that holds from now on.
  */
 uint32_t catalog_reset_folder(Catalog *catalog, uint32_t folder, uint32_t uidvalidity);
+/*
+ * As MailSyncSink.restored: the folder is dropped, and its name gets a new id with the same
+ * UIDVALIDITY; returns that.
+ */
+uint32_t catalog_renew_folder(Catalog *catalog, uint32_t folder);
 /* As MailSyncSink.messages. A new message needs not have all members (0 and no flags then). */
 void catalog_put_messages(Catalog *catalog, uint32_t folder, const MailMessage *messages, size_t n);
 /*
