@@ -46,7 +46,7 @@ TEST_SOURCES := $(wildcard tests/unit/*.c tests/bench/*.c tests/fuzz/*.c tests/t
 TEST_HEADERS := $(wildcard tests/unit/*.h tests/bench/*.h)
 FORMATTED := $(SOURCES) $(HEADERS) $(TEST_SOURCES) $(TEST_HEADERS)
 E2E_TESTS := $(wildcard tests/e2e/test_*.py)
-BENCH_PROGRAMS := $B/tests/bench/link $B/tests/bench/rawfetch $B/tests/bench/rawpop
+BENCH_PROGRAMS := $(addprefix $B/tests/bench/,link rawfetch rawpop rawappend)
 FUZZERS := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 SCRIPTS := tests/check-layers tests/install-deps tests/demo/run .ci/run
 PYTHON := tests/dovecot tests/run tests/bench/run tests/bench/manyserver tests/demo/mailbox \
@@ -210,7 +210,7 @@ bench bench-quick: deps-bench
 	    tests/bench/run $(if $(filter bench-quick,$@),--quick)
 
 $B/tests/bench/link: $(patsubst %,$B/tests/bench/%.o,link relay netns)
-$B/tests/bench/rawfetch $B/tests/bench/rawpop: %: %.o $B/tests/bench/rawclient.o
+$(filter %/rawfetch %/rawpop %/rawappend,$(BENCH_PROGRAMS)): %: %.o $B/tests/bench/rawclient.o
 $(BENCH_PROGRAMS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread

@@ -1,5 +1,6 @@
 #include "filename.h"
 #include "inode.h"
+#include "letters.h"
 #include "ops.h"
 #include "removal.h"
 
@@ -35,8 +36,8 @@ void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
         fuse_reply_err(req, EPERM); /* what is in .pullmail */
     } else if (tree_child(mount->tree, folder, name, &node)) {
         fuse_reply_err(req, EISDIR);
-    } else if (write_unlink(mount, parent, folder, name)) {
-        fuse_reply_err(req, 0);
+    } else if (write_unlink(req, parent, folder, name)) {
+        return;
     } else if (!filename_message(mount, folder, name, &message) ||
                removals_hide(mount->removals, folder, &message)) {
         fuse_reply_err(req, ENOENT);
@@ -50,15 +51,41 @@ void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
     }
 }
 
+bool change_unlink_message(Request *request)
+{
+    Mount *mount = request->mount;
+    uint32_t folder = inode_of(request->ino).folder;
+    CatalogMessage message;
+
+    if (!filename_message(mount, folder, request->name, &message) ||
+        removals_hide(mount->removals, folder, &message)) {
+        fuse_reply_err(request->req, 0);
+        return false;
+    }
+    request->ino = inode_number(INODE_MESSAGE, folder, message.uid);
+    request->resume = reply_outcome;
+    removals_add(mount->removals, request);
+    return true;
+}
+
+static bool fsyncdir_removals(Request *request, const GError *error)
+{
+    request->resume = reply_outcome;
+    if (error)
+        return reply_outcome(request, error);
+    removals_wait(request->mount->removals, request);
+    return true;
+}
+
 static void fsyncdir_submit(Request *request)
 {
-    removals_wait(request->mount->removals, request);
+    letters_wait(request->mount->letters, request);
 }
 
 void change_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *file)
 {
     (void)ino, (void)datasync, (void)file;
-    request_post(request_new(mount_of(req), req, reply_outcome), fsyncdir_submit);
+    request_post(request_new(mount_of(req), req, fsyncdir_removals), fsyncdir_submit);
 }
 
 /* --- what no mailbox of this kind can do -------------------------------------------------------

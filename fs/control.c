@@ -2,6 +2,7 @@
 
 #include "../cache/scopedlock.h"
 #include "inode.h"
+#include "letters.h"
 #include "prefetch.h"
 #include "removal.h"
 #include "trust.h"
@@ -172,6 +173,7 @@ GString *control_status(Mount *mount)
     mail_store_describe(mount->store, text);
     prefetch_describe(mount->prefetcher, text);
     removals_describe(mount->removals, text);
+    letters_describe(mount->letters, text);
     add_mail(text, mount);
     add_cache(text, mount);
     return text;

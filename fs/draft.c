@@ -232,6 +232,13 @@ int drafts_rename(Drafts *drafts, uint64_t ino, const char *name)
     return 0;
 }
 
+static void remove_file(Drafts *drafts, File *file)
+{
+    file->about.named = false;
+    file->about.removed = true;
+    drop_unused(drafts, file);
+}
+
 int drafts_unlink(Drafts *drafts, uint32_t folder, const char *name)
 {
     SCOPED_LOCK(&drafts->lock);
@@ -239,10 +246,17 @@ int drafts_unlink(Drafts *drafts, uint32_t folder, const char *name)
 
     if (!file)
         return ENOENT;
-    file->about.named = false;
-    file->about.removed = true;
-    drop_unused(drafts, file);
+    remove_file(drafts, file);
     return 0;
+}
+
+void drafts_drop(Drafts *drafts, uint64_t ino)
+{
+    SCOPED_LOCK(&drafts->lock);
+    File *file = find(drafts, ino);
+
+    if (file)
+        remove_file(drafts, file);
 }
 
 /* --- inodes ------------------------------------------------------------------------------------
@@ -420,6 +434,15 @@ int drafts_open(Drafts *drafts, uint64_t ino)
 
 /* --- what has become of one --------------------------------------------------------------------
  */
+
+void drafts_set_kept(Drafts *drafts, uint64_t ino, bool kept)
+{
+    SCOPED_LOCK(&drafts->lock);
+    File *file = find(drafts, ino);
+
+    if (file)
+        file->about.kept = kept;
+}
 
 bool drafts_failed(Drafts *drafts, uint64_t ino)
 {

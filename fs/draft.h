@@ -36,6 +36,7 @@ typedef struct {
     uint64_t version;    /* grows with each change */
     uint32_t uid;        /* of the message that it was stored as; 0: none */
     bool stored, copied; /* it was, maybe as a message whose UID is not known; by copying one */
+    bool kept;           /* it is in the outbox (see letters.h) */
 } Draft;
 
 void draft_clear(Draft *draft);
@@ -59,6 +60,8 @@ bool drafts_after(Drafts *drafts, uint32_t folder, uint64_t after, Draft *draft)
 int drafts_rename(Drafts *drafts, uint64_t ino, const char *name);
 /* It is not seen, and not stored, any more. */
 int drafts_unlink(Drafts *drafts, uint32_t folder, const char *name);
+/* The same, of whatever name it has; if it is there. */
+void drafts_drop(Drafts *drafts, uint64_t ino);
 
 /* --- inodes ----------------------------------------------------------------------------------- */
 
@@ -87,6 +90,8 @@ int drafts_open(Drafts *drafts, uint64_t ino);
 
 /* --- what has become of one ------------------------------------------------------------------- */
 
+/* Whether it is kept, if it is there. */
+void drafts_set_kept(Drafts *drafts, uint64_t ino, bool kept);
 /* Could not be stored. True: it has lost its name by that. */
 bool drafts_failed(Drafts *drafts, uint64_t ino);
 /*

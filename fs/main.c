@@ -10,6 +10,7 @@
 #include "fetch.h"
 #include "flush.h"
 #include "inode_map.h"
+#include "letters.h"
 #include "log.h"
 #include "moves.h"
 #include "ops.h"
@@ -108,6 +109,7 @@ static void begin_removals(gpointer data)
     Wait *wait = data;
 
     removals_begin(wait->mount->removals);
+    letters_begin(wait->mount->letters);
     wait_done(data, NULL);
 }
 
@@ -116,6 +118,13 @@ static void finish_storing(gpointer data)
     Wait *wait = data;
 
     storer_finish(wait->mount->storer, wait->mount, wait_done, wait);
+}
+
+static void finish_letters(gpointer data)
+{
+    Wait *wait = data;
+
+    letters_finish(wait->mount->letters, wait_done, wait);
 }
 
 static void finish_removals(gpointer data)
@@ -161,6 +170,7 @@ static void open_cache(Mount *mount, const char *key)
     content_start_writer(mount->content);
     mount->journal = journal_open(directory);
     mount->drafts = drafts_new(directory);
+    mount->outbox = outbox_open(directory);
 }
 
 static void mount_begin(Mount *mount, const Options *options, MailStore *store, const char *key)
@@ -177,6 +187,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->moved = inode_map_new();
     mount->removals = removals_new(mount, mount->journal);
     mount->storer = storer_new();
+    mount->letters = letters_new(mount, mount->outbox);
     mount->moves = moves_new(mount);
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, prefetch_bound(options));
@@ -194,12 +205,16 @@ static void mount_end(Mount *mount)
     pusher_stop(mount->pusher);
     notifier_stop(mount->notifier);
     if (mount->features) { /* it was connected */
+        wait_for(mount, finish_letters, NULL);
         wait_for(mount, finish_storing, NULL);
         wait_for(mount, finish_removals, NULL);
     }
     wait_for(mount, close_all, NULL);
     wait_for(mount, free_store, NULL);
+    outbox_finish(mount->outbox); /* it posts to the engine */
     engine_stop(mount->engine);
+    outbox_close(mount->outbox);
+    letters_free(mount->letters);
     fetcher_free(mount->fetcher);
     prefetcher_free(mount->prefetcher);
     pusher_free(mount->pusher);

@@ -11,6 +11,7 @@
 #include "../cache/content.h"
 #include "../cache/journal.h"
 #include "../cache/mailstore.h"
+#include "../cache/outbox.h"
 #include "engine.h"
 #include "notify.h"
 #include "options.h"
@@ -24,6 +25,7 @@ typedef struct Drafts Drafts;
 typedef struct Fetcher Fetcher;
 typedef struct Flusher Flusher;
 typedef struct InodeMap InodeMap;
+typedef struct Letters Letters;
 typedef struct Moves Moves;
 typedef struct Prefetcher Prefetcher;
 typedef struct Pusher Pusher;
@@ -49,6 +51,8 @@ typedef struct Mount {
     Removals *removals;
     Drafts *drafts;
     Storer *storer;
+    Outbox *outbox;
+    Letters *letters;
     InodeMap *moved;
     Moves *moves;
     Fetcher *fetcher;

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "mount.h"
+#include "request.h"
 
 extern const struct fuse_lowlevel_ops pullmail_ops;
 
@@ -86,8 +86,11 @@ void write_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset,
 /* Of a draft, in place of file.c's. */
 void write_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
 void write_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset);
-/* The draft of that name is gone; false: there is none. */
-bool write_unlink(Mount *mount, fuse_ino_t parent, uint32_t folder, const char *name);
+/* Removes the draft of that name, and replies; false, without a reply: there is none. */
+bool write_unlink(fuse_req_t req, fuse_ino_t parent, uint32_t folder, const char *name);
+/* The message that has the request's name in the folder of request->ino is removed for it, as by
+ * unlink; success where there is none. As a RequestResume. */
+bool change_unlink_message(Request *request);
 /* Renames the draft of that name, and replies; false, without a reply: there is none. */
 bool write_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                   const char *new_name);

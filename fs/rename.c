@@ -56,7 +56,10 @@ static void tell_changed(const Naming *naming, const char *freed)
 
     dircache_changed(mount->directories, directory);
     notify_directory(mount->notifier, directory);
-    filename_freed(mount, naming->folder, freed);
+    /* A name that was the message's own stood in nobody's way; and the less is told of names, the
+     * less often is the kernel told just when another request comes that holds the directory. */
+    if (names_message_uid(freed) != naming->uid)
+        filename_freed(mount, naming->folder, freed);
 }
 
 /* It could not be written down: it is as it was. */

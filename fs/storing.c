@@ -6,6 +6,7 @@
 #include "filename.h"
 #include "flush.h"
 #include "inode.h"
+#include "letters.h"
 #include "refresh.h"
 #include "removal.h"
 
@@ -41,6 +42,7 @@ typedef struct {
     uint32_t first;       /* the least UID that it can get */
     bool told, unsure;
     uint32_t told_uidvalidity, uid;
+    bool closing;    /* who waits needs not wait for the server */
     bool again;      /* it is sent for the second time */
     GError *failure; /* why it is looked for */
     GArray *found;   /* Found */
@@ -149,8 +151,11 @@ static void fail(Storing *storing, const GError *error)
 {
     Mount *mount = storing->mount;
 
-    if (!storing->source && drafts_failed(mount->drafts, storing->ino))
+    letters_note(mount->letters, false);
+    if (!storing->source && !letters_stay(mount->letters, storing->ino) &&
+        drafts_failed(mount->drafts, storing->ino))
         dircache_changed(mount->directories, mount_folder_ino(mount, storing->draft.folder));
+    letters_stored(mount->letters, storing->ino, error);
     end(storing, error);
 }
 
@@ -161,8 +166,7 @@ static void fail_with(Storing *storing, int code, const char *text)
     fail(storing, error);
 }
 
-/* Nobody can say whether it is there. */
-static void fail_unsure(Storing *storing)
+static void warn_unsure(const Storing *storing)
 {
     g_auto(CatalogFolder) folder = {0};
 
@@ -173,6 +177,13 @@ static void fail_unsure(Storing *storing)
               storing->outgoing.message_id ? ", Message-ID " : "",
               storing->outgoing.message_id ? storing->outgoing.message_id : "",
               storing->failure->message);
+}
+
+/* Nobody can say whether it is there; what is kept is looked for once more. */
+static void fail_unsure(Storing *storing)
+{
+    if (!letters_has(storing->mount->letters, storing->ino))
+        warn_unsure(storing);
     refresh_stale(storing->mount->refresher, storing->draft.folder);
     fail(storing, storing->failure);
 }
@@ -277,9 +288,14 @@ static void succeed(Storing *storing)
     remove_former(storing, &now);
     dircache_changed(mount->directories, parent);
     notify_directory(mount->notifier, parent);
-    notify_entry(mount->notifier, parent, storing->rename_to ? storing->rename_to : now.name);
+    /* What the kernel knows by the name of a draft it asks for anew each time; a message it does
+     * not. It is told no more than it needs (see notify.h). */
+    if (storing->draft.uid)
+        notify_entry(mount->notifier, parent, storing->rename_to ? storing->rename_to : now.name);
     refresh_stale(mount->refresher, folder);
     flush_soon(mount->flusher);
+    letters_note(mount->letters, true);
+    letters_stored(mount->letters, storing->ino, NULL);
     end(storing, NULL);
 }
 
@@ -449,13 +465,12 @@ static void send_append(Storing *storing, const CatalogFolder *target)
     mail_store_append(storing->mount->store, &append, &sink, sent, storing);
 }
 
-/* Another message can't have a UID below these. */
-static uint32_t least_new_uid(const Catalog *catalog, const CatalogFolder *folder)
+uint32_t storing_least_uid(Catalog *catalog, const CatalogFolder *folder)
 {
     CatalogMessage last;
     uint32_t first = MAX(folder->state.uidnext, 1);
 
-    if (catalog_last_message((Catalog *)catalog, folder->id, &last) && last.uid < UINT32_MAX)
+    if (catalog_last_message(catalog, folder->id, &last) && last.uid < UINT32_MAX)
         first = MAX(first, last.uid + 1);
     return first;
 }
@@ -476,7 +491,7 @@ static void begin(Storing *storing)
         fail_with(storing, ESTALE, "the message that was written to is gone");
     } else {
         storing->uidvalidity = folder.state.uidvalidity;
-        storing->first = least_new_uid(mount->catalog, &folder);
+        storing->first = storing_least_uid(mount->catalog, &folder);
         if (storing->source)
             send_copy(storing, &folder);
         else
@@ -500,6 +515,8 @@ static void take(Request *request, const Draft *now)
     storing->waiting = request->id;
     storing->draft.uid = now->uid;
     g_hash_table_insert(request->mount->storer->all, &storing->ino, storing);
+    if (storing->closing)
+        letters_keep(request->mount->letters, request, storing->ino);
     begin(storing);
 }
 
@@ -561,13 +578,14 @@ static Storing *prepare(Mount *mount, uint64_t ino, GError **error)
     return NULL;
 }
 
-bool storing_post(Request *request, const char *rename_to, GError **error)
+bool storing_post(Request *request, const char *rename_to, bool closing, GError **error)
 {
     Storing *storing = prepare(request->mount, request->ino, error);
 
     if (!storing)
         return false;
     storing->rename_to = g_strdup(rename_to);
+    storing->closing = closing;
     post(request, storing);
     return true;
 }
@@ -589,6 +607,28 @@ bool copying_post(Request *request, uint64_t source)
     storing->date = message.date;
     storing->flags = catalog_flags(mount->catalog, message.flag_set);
     post(request, storing);
+    return true;
+}
+
+bool storing_again(Mount *mount, uint64_t ino, uint32_t uidvalidity, uint32_t first, GError **error)
+{
+    g_auto(CatalogFolder) folder = {0};
+    Storing *storing;
+
+    if (g_hash_table_contains(mount->storer->all, &ino))
+        return true;
+    storing = prepare(mount, ino, error);
+    if (!storing)
+        return false;
+    storing->uidvalidity = uidvalidity;
+    storing->first = first;
+    storing->failure = g_error_new(MAIL_ERROR, ENOTCONN, "what became of it was not seen");
+    g_hash_table_insert(mount->storer->all, &storing->ino, storing);
+    if (!catalog_folder(mount->catalog, storing->draft.folder, &folder) ||
+        folder.state.uidvalidity == uidvalidity)
+        look(storing);
+    else
+        fail_with(storing, ESTALE, "the folder was made anew since");
     return true;
 }
 

@@ -27,8 +27,18 @@ void storer_free(Storer *storer);
  * what is not. done is told when nothing is under way any more.
  */
 void storer_finish(Storer *storer, Mount *mount, MailDone done, gpointer data);
+/*
+ * Stores a draft once more that letters.c keeps, and that may have been stored as a message of that
+ * UIDVALIDITY with a UID from first on, which is looked for. letters_stored is told the outcome.
+ * False: it can't be; nobody is told. Waits for the disk.
+ */
+bool storing_again(Mount *mount, uint64_t ino, uint32_t uidvalidity, uint32_t first,
+                   GError **error);
 /* The store is about to be closed: what is yet to be looked for is given up. */
 void storer_close(Storer *storer);
+
+/* No message can have a lower UID that comes into the folder from now on. Any thread. */
+uint32_t storing_least_uid(Catalog *catalog, const CatalogFolder *folder);
 
 /* --- any worker --------------------------------------------------------------------------------
  */
@@ -38,9 +48,9 @@ void storer_close(Storer *storer);
  * was written later, or can't be: ENOENT, EDQUOT, EACCES, EROFS, EFBIG, ESTALE (the message that it
  * was is gone), and what the network says. rename_to: the name that the message shall have; NULL:
  * the draft's. Looks at the bytes. False: it is no message (EINVAL), or can't be read; the request
- * is the caller's then.
+ * is the caller's then. closing: the request may be resumed when the draft is kept (letters.h).
  */
-bool storing_post(Request *request, const char *rename_to, GError **error);
+bool storing_post(Request *request, const char *rename_to, bool closing, GError **error);
 
 /*
  * The request waits until the message source is copied to be the draft request->ino, which is

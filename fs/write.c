@@ -2,8 +2,10 @@
 #include "control.h"
 #include "dircache.h"
 #include "draft.h"
+#include "engine.h"
 #include "filename.h"
 #include "inode.h"
+#include "letters.h"
 #include "ops.h"
 #include "refresh.h"
 #include "storing.h"
@@ -199,25 +201,25 @@ static void refuse(fuse_req_t req, const Draft *draft, const GError *error)
     fuse_reply_err(req, mail_errno(error));
 }
 
-static void store(fuse_req_t req, const Draft *draft)
+static void store(fuse_req_t req, const Draft *draft, bool closing)
 {
     Request *request = request_new(mount_of(req), req, reply_outcome);
     g_autoptr(GError) error = NULL;
 
     request->ino = draft->ino;
-    if (storing_post(request, NULL, &error))
+    if (storing_post(request, NULL, closing, &error))
         return;
     g_free(request);
     refuse(req, draft, error);
 }
 
-static void flush(fuse_req_t req, fuse_ino_t ino)
+static void flush(fuse_req_t req, fuse_ino_t ino, bool closing)
 {
     g_auto(Draft) draft = {0};
 
     if (is_draft(ino) && drafts_find(mount_of(req)->drafts, ino, &draft) && draft.changed &&
         !draft.removed && !draft.temporary)
-        store(req, &draft);
+        store(req, &draft, closing);
     else
         fuse_reply_err(req, 0);
 }
@@ -231,13 +233,13 @@ void write_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
     else if (file->fh == HANDLE_OF_READER)
         fuse_reply_err(req, 0);
     else
-        flush(req, ino);
+        flush(req, ino, true);
 }
 
 void write_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *file)
 {
     (void)datasync, (void)file;
-    flush(req, ino);
+    flush(req, ino, false);
 }
 
 /* --- attributes --------------------------------------------------------------------------------
@@ -368,11 +370,45 @@ void write_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset,
 /* --- names -------------------------------------------------------------------------------------
  */
 
-bool write_unlink(Mount *mount, fuse_ino_t parent, uint32_t folder, const char *name)
+/* It is gone, or has become a message. */
+static bool unlink_resume(Request *request, const GError *error)
 {
+    if (!error)
+        return change_unlink_message(request);
+    fuse_reply_err(request->req, mail_errno(error));
+    return false;
+}
+
+static void unlink_submit(Request *request)
+{
+    letters_remove(request->mount->letters, request);
+}
+
+static void unlink_kept(fuse_req_t req, const Draft *draft)
+{
+    Request *request = request_new(mount_of(req), req, unlink_resume);
+
+    request->ino = draft->ino;
+    request->name = g_strdup(draft->name);
+    request->changes = true;
+    request_post(request, unlink_submit);
+}
+
+bool write_unlink(fuse_req_t req, fuse_ino_t parent, uint32_t folder, const char *name)
+{
+    Mount *mount = mount_of(req);
+    g_auto(Draft) draft = {0};
+
+    if (!drafts_find(mount->drafts, drafts_named(mount->drafts, folder, name), &draft))
+        return false;
+    if (draft.kept) {
+        unlink_kept(req, &draft);
+        return true;
+    }
     if (drafts_unlink(mount->drafts, folder, name) != 0)
         return false;
     dircache_changed(mount->directories, parent);
+    fuse_reply_err(req, 0);
     return true;
 }
 
@@ -384,11 +420,34 @@ static void store_as(fuse_req_t req, const Draft *draft, const char *name)
 
     request->changes = true;
     request->ino = draft->ino;
-    if (storing_post(request, name, &error))
+    if (storing_post(request, name, false, &error))
         return;
     g_free(request);
     g_info("\"%s\": %s", name, error->message);
     fuse_reply_err(req, mail_errno(error));
+}
+
+/* A file that is kept has another name. */
+typedef struct {
+    Mount *mount;
+    uint64_t ino;
+    char *name;
+} Renamed;
+
+static Renamed *renamed_new(Mount *mount, uint64_t ino, const char *name)
+{
+    Renamed *renamed = g_new(Renamed, 1);
+
+    *renamed = (Renamed){mount, ino, g_strdup(name)};
+    return renamed;
+}
+
+static void renamed_now(gpointer data)
+{
+    g_autofree Renamed *renamed = data;
+
+    letters_rename(renamed->mount->letters, renamed->ino, renamed->name);
+    g_free(renamed->name);
 }
 
 static int rename_now(Mount *mount, const Draft *draft, fuse_ino_t parent, const char *name)
@@ -397,6 +456,8 @@ static int rename_now(Mount *mount, const Draft *draft, fuse_ino_t parent, const
 
     if (!code)
         dircache_changed(mount->directories, parent);
+    if (!code && draft->kept)
+        engine_post(mount->engine, renamed_now, renamed_new(mount, draft->ino, name));
     return code;
 }
 

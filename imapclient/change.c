@@ -62,6 +62,14 @@ static void released(gpointer data)
     imap_change_open(change);
 }
 
+/* A message that came by another session, as one that was moved here, would pass for gone. Once:
+ * a server may tell a UIDNEXT that is wrong. */
+static bool must_renew(const ImapChangeOp *change)
+{
+    return !change->fresh && change->n_uids &&
+           imap_session_is_behind(change->op.session, change->uids[change->n_uids - 1]);
+}
+
 void imap_change_open(ImapChangeOp *change)
 {
     ImapSession *session = change->op.session;
@@ -70,20 +78,21 @@ void imap_change_open(ImapChangeOp *change)
     if (change->opening)
         return;
     error = imap_session_holds(session, change->op.folder, change->uidvalidity, !change->reads);
-    if (!error) {
+    if (!error && !must_renew(change)) {
         change->ready(change);
         return;
     }
-    if (error->code != EAGAIN) {
+    if (error && error->code != EAGAIN) {
         imap_op_finish(&change->op, error);
         return;
     }
-    g_error_free(error);
+    g_clear_error(&error);
     change->opening = true;
     if (imap_session_is_held(session)) {
         imap_session_wait(session, released, change);
         return;
     }
+    change->fresh = true;
     if (change->reads)
         imap_session_select(session, change->op.folder, NULL, &open_events, change);
     else
@@ -93,7 +102,7 @@ void imap_change_open(ImapChangeOp *change)
 
 void imap_change_start(ImapChangeOp *change)
 {
-    change->opening = false;
+    change->opening = change->fresh = false;
     imap_change_open(change);
 }
 

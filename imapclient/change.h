@@ -26,6 +26,7 @@ struct ImapChangeOp {
     uint32_t uidvalidity;
     bool reads;     /* of this folder it only reads */
     bool opening;   /* a selection is under way, or waited for */
+    bool fresh;     /* it was opened by this operation, with all messages that there were */
     uint32_t *uids; /* ascending, each once */
     size_t n_uids;
     void (*ready)(ImapChangeOp *change);

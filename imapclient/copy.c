@@ -6,10 +6,14 @@
 #include <errno.h>
 #include <string.h>
 
+enum { TRIES = 3 };
+
 typedef struct {
     struct CopyOp *copy;
     size_t first, n_uids; /* of the operation's UIDs */
     unsigned running;
+    unsigned tries;
+    bool again;         /* it is to be sent once more */
     ImapSearch there;   /* those that are there when the command comes */
     bool searched;      /* that is known */
     GHashTable *copies; /* UID -> UID in the target; NULL: the server does not tell */
@@ -143,6 +147,11 @@ static void batch_answered(Batch *batch)
 
     if (--batch->running > 0)
         return;
+    if (batch->again) {
+        g_clear_error(&batch->refusal);
+        imap_change_open(&copy->change);
+        return;
+    }
     for (size_t i = 0; i < batch->n_uids; i++)
         tell_one(batch, batch->first + i);
     if (!copy->failure)
@@ -214,6 +223,10 @@ static void copy_done(gpointer data, const ImapResponse *response, const GError 
     }
     take_code(batch, response);
     batch->refusal = imap_refusal(response, what);
+    /* Another session has removed some of them just now (RFC 5530): the next time it knows which.
+     */
+    batch->again = batch->refusal && batch->tries < TRIES &&
+                   imap_has_code(response, "EXPUNGEISSUED");
     batch_answered(batch);
 }
 
@@ -235,31 +248,40 @@ static ImapCommand *command_for(const Batch *batch, ImapCommand *command)
     return command;
 }
 
-static bool send_batch(CopyOp *copy)
+static bool send_batch(Batch *batch)
 {
+    CopyOp *copy = batch->copy;
     MailOp *op = &copy->change.op;
-    const uint32_t *uids = copy->change.uids + copy->at;
-    size_t n = imap_command_fitting(uids, MIN(copy->change.n_uids - copy->at, IMAP_BATCH_UIDS),
-                                    IMAP_BATCH_BYTES);
-    Batch *batch = g_new0(Batch, 1);
     ImapCommand *search = imap_search_command(op->session);
     g_autoptr(ImapCommand) command = NULL;
 
-    batch->copy = copy;
-    batch->first = copy->at;
-    batch->n_uids = n;
-    copy->at += n;
-    g_ptr_array_add(copy->batches, batch);
+    batch->again = false;
+    batch->tries++;
+    imap_search_clear(&batch->there);
     imap_command_raw(search, "UID");
     send(batch, command_for(batch, search), &search_events);
     command = command_for(batch, imap_command_new(copy->by_move ? "UID MOVE" : "UID COPY"));
     if (!imap_session_add_mailbox(op->session, command, copy->target, &copy->failure))
         return false;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < batch->n_uids; i++)
         copy->asked[batch->first + i] = true;
     op->told = true; /* it can't be asked for again */
     send(batch, g_steal_pointer(&command), &copy_events);
     return true;
+}
+
+static Batch *next_batch(CopyOp *copy)
+{
+    const uint32_t *uids = copy->change.uids + copy->at;
+    Batch *batch = g_new0(Batch, 1);
+
+    batch->copy = copy;
+    batch->first = copy->at;
+    batch->n_uids = imap_command_fitting(uids, MIN(copy->change.n_uids - copy->at, IMAP_BATCH_UIDS),
+                                         IMAP_BATCH_BYTES);
+    copy->at += batch->n_uids;
+    g_ptr_array_add(copy->batches, batch);
+    return batch;
 }
 
 /* --- the operation -----------------------------------------------------------------------------
@@ -289,8 +311,13 @@ static void copy_ready(ImapChangeOp *change)
     }
     if (copy->at == 0 && is_refused(copy))
         return;
+    for (guint i = 0; sent && i < copy->batches->len; i++) {
+        Batch *batch = g_ptr_array_index(copy->batches, i);
+        if (batch->again && batch->running == 0)
+            sent = send_batch(batch);
+    }
     while (sent && copy->at < change->n_uids && copy->batches->len < IMAP_BATCHES && !copy->failure)
-        sent = send_batch(copy);
+        sent = send_batch(next_batch(copy));
     if (!sent)
         imap_op_finish(&change->op, g_steal_pointer(&copy->failure));
     else if (copy->batches->len == 0)

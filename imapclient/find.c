@@ -50,12 +50,23 @@ static GError *outcome(const FindOp *find, const ImapResponse *response, const G
 
 static void find_start(MailOp *op);
 
-static bool is_open(const FindOp *find)
+/*
+ * Whether a command sent now finds the folder open: it may be opened again by then. (Who waited for
+ * that, and opened it anew, would go on for ever with another one who does the same.)
+ */
+static bool will_be_open(const FindOp *find)
 {
-    g_autoptr(GError)
-        error = imap_session_holds(find->op.session, find->op.folder, find->opened_as, false);
+    return g_strcmp0(imap_session_target(find->op.session), find->op.folder) == 0;
+}
 
-    return !error;
+/* Whether the folder was opened again behind the search, and is another one now, which will do too.
+ */
+static bool is_another(const FindOp *find)
+{
+    const ImapMailbox *mailbox = imap_session_mailbox(find->op.session);
+
+    return !find->uidvalidity && g_strcmp0(mailbox->name, find->op.folder) == 0 &&
+           mailbox->uidvalidity != find->opened_as;
 }
 
 /* --- sizes -------------------------------------------------------------------------------------
@@ -103,10 +114,16 @@ static void tell(FindOp *find)
 static void size_done(gpointer data, const ImapResponse *response, const GError *error)
 {
     FindOp *find = data;
-    GError *failure = outcome(find, response, error);
+    GError *failure = error ? g_error_copy(error) : NULL;
 
+    if (!failure && is_another(find)) {
+        find_start(&find->op);
+        return;
+    }
     if (!failure && !is_right(find))
         return;
+    if (!failure)
+        failure = outcome(find, response, error);
     if (!failure)
         tell(find);
     imap_op_finish(&find->op, failure);
@@ -166,7 +183,7 @@ static void search_done(gpointer data, const ImapResponse *response, const GErro
     drop_older(find);
     if (failure || !find->search.ranges || !find->search.ranges->len)
         imap_op_finish(&find->op, failure);
-    else if (is_open(find))
+    else if (will_be_open(find))
         send_sizes(find);
     else /* somebody else has opened another one */
         find_start(&find->op);

@@ -1,5 +1,5 @@
-"""bed: what the benchmark measures with: the link, pullmail's mount, the limits (rawfetch, rawpop), the
-rivals (mbsync, mpop), and programs that scan a tree, each with a clock.
+"""bed: what the benchmark measures with: the link, pullmail's mount, the limits (rawfetch, rawpop,
+rawappend), the rivals (mbsync, mpop), and programs that scan a tree, each with a clock.
 
 Whatever is measured proves that it did its work: a scan that found another number of files, or a
 fetch of another number of messages, ends the benchmark.
@@ -164,6 +164,13 @@ def raw_maildrop(link, user, mail):
     """The limit of POP3: rawpop's seconds for all messages."""
     seconds, text = timed([PROGRAMS / "rawpop", link.port, user, PASSWORD])
     expect("messages that rawpop got", int(text.split()[0]), mail.count)
+    return seconds
+
+
+def raw_append(link, user, folder, files):
+    """The limit of copying in: rawappend's seconds to put all files into a folder."""
+    seconds, text = timed([PROGRAMS / "rawappend", link.port, user, PASSWORD, folder, *files])
+    expect("messages that rawappend stored", int(text.split()[0]), len(files))
     return seconds
 
 

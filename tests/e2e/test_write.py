@@ -81,6 +81,7 @@ class WriteCase(unittest.TestCase):
         once. others: {name in the mount: bytes}.
         """
         expected = {file.name: file.read_bytes() for file in files} | others
+        fsync(place)
         self.assertEqual(sorted(os.listdir(place)), sorted(expected))
         for name, data in expected.items():
             self.assertEqual((place / name).read_bytes(), data, name)
@@ -466,6 +467,8 @@ class LostTest(WriteCase):
             wait_for(lambda: len(done) > 20, "some copies")
             mount.kill()
             copier.join(60)
+            mount.start()  # what was kept is stored now
+            wait_for(lambda: "files-to-be-stored: 0\n" in mount.status(), "all stored")
             stored = self.stored()
             for data in done:
                 self.assertEqual(stored.count(data), 1)

@@ -113,6 +113,7 @@ static void fs_first_list(Fs *fs)
 static void fs_begin_removals(Fs *fs)
 {
     removals_begin(fs->mount.removals);
+    letters_begin(fs->mount.letters);
     fs_call_done(fs, NULL);
 }
 
@@ -190,6 +191,8 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->removals = removals_new(mount, mount->journal);
     mount->drafts = drafts_new(directory);
     mount->storer = storer_new();
+    mount->outbox = outbox_open(directory);
+    mount->letters = letters_new(mount, mount->outbox);
     mount->moves = moves_new(mount);
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, fs->prefetch);
@@ -248,7 +251,10 @@ static void fs_unmount(Fs *fs)
     Mount *mount = &fs->mount;
     fs_close(fs);
     fs_call_async(fs, fs_free_store);
+    outbox_finish(mount->outbox);
     engine_stop(mount->engine);
+    outbox_close(mount->outbox);
+    letters_free(mount->letters);
     fetcher_free(mount->fetcher);
     prefetcher_free(mount->prefetcher);
     pusher_free(mount->pusher);

@@ -14,6 +14,7 @@
 #include "../../fs/flush.h"
 #include "../../fs/inode.h"
 #include "../../fs/inode_map.h"
+#include "../../fs/letters.h"
 #include "../../fs/moves.h"
 #include "../../fs/names.h"
 #include "../../fs/ops.h"

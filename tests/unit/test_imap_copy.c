@@ -408,6 +408,71 @@ static void test_completed_later(void **state)
     }
 }
 
+/* Another session removed one at that very moment. */
+static void test_removed_meanwhile(void **state)
+{
+    (void)state;
+#define GONE(tag) "S: " tag " NO [EXPUNGEISSUED] Some of them no longer exist\n"
+#define AGAIN(a, b, verb) \
+    "C: " a " UID SEARCH RETURN (ALL) UID 5:6,9\nC: " b " UID " verb " 5:6,9 Work\n"
+    static const Scene copied = {
+        .scripts = {{NEW, EXAMINED, ESEARCH COPY, ETHERE, "S: * VANISHED 6\n" GONE("A3"),
+                     AGAIN("A4", "A5", "COPY"), "S: * ESEARCH (TAG \"A4\") UID ALL 5,9\n" OK("A4"),
+                     "S: A5 OK [COPYUID 70 5,9 101:102] done\n"}},
+        .play = play_copy,
+        .told = {{"copied 5 to 70 101\ncopied 9 to 70 102\nok\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    /* For ever. */
+    static const Scene never = {
+        .scripts = {{NEW, EXAMINED, ESEARCH COPY, ETHERE, GONE("A3"), AGAIN("A4", "A5", "COPY"),
+                     "S: * ESEARCH (TAG \"A4\") UID ALL 5:6,9\n" OK("A4") GONE("A5"),
+                     AGAIN("A6", "A7", "COPY"),
+                     "S: * ESEARCH (TAG \"A6\") UID ALL 5:6,9\n" OK("A6") GONE("A7")}},
+        .play = play_copy,
+        .told = {{"error EREMOTEIO\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&copied);
+    scene_run(&never);
+}
+
+static void play_one_that_came(Bed *bed)
+{
+    static const uint32_t uid = 25;
+
+    play_copy_one(bed);
+    if (!bed_run_to_wait(bed))
+        return;
+    act_copy(bed, from_inbox(&uid, 1, "Work"));
+    bed_settle(bed);
+    script_go_on(&bed->server);
+}
+
+/* Of what came since the folder was opened, as by a move of another session, it may know nothing.
+ */
+static void test_came_since(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{NEW, EXAMINED,
+                     "C: A2 UID SEARCH RETURN (ALL) UID 1\nC: A3 UID COPY 1 demos\nW:\n",
+                     "S: * ESEARCH (TAG \"A2\") UID ALL 1\n" OK("A2"),
+                     "S: A3 OK [COPYUID 70 1 101] done\nC: A4 EXAMINE INBOX\n",
+                     SELECTED_AS("A4", "7", "READ-ONLY"),
+                     "C: A5 UID SEARCH RETURN (ALL) UID 25\nC: A6 UID COPY 25 Work\n",
+                     "S: * ESEARCH (TAG \"A5\") UID ALL 25\n" OK("A5"),
+                     "S: A6 OK [COPYUID 70 25 102] done\n"}},
+        .play = play_one_that_came,
+        .told = {{"copied 1 to 70 101\nok\n"}, {"copied 25 to 70 102\nok\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -420,6 +485,8 @@ int main(void)
         cmocka_unit_test(test_refused_here),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_completed_later),
+        cmocka_unit_test(test_removed_meanwhile),
+        cmocka_unit_test(test_came_since),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }

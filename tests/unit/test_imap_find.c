@@ -133,10 +133,11 @@ static void test_opened_meanwhile(void **state)
     (void)state;
     static const Scene scene = {
         .scripts = {{OLD, ASKED, "W:\nS: * SEARCH 12\n" OK("A2"), "C: A3 EXAMINE Work\n",
-                     "C: A4 EXAMINE Work\nS: * 0 EXISTS\nS: * OK [UIDVALIDITY 71] x\n" OK("A3"),
-                     "S: * 1 EXISTS\nS: * OK [UIDVALIDITY 71] x\n" OK("A4"),
-                     "C: A5 UID SEARCH UID 12:* HEADER Message-ID <a.b@x>\nS: * SEARCH\n" OK(
-                         "A5")}},
+                     "C: A4 UID FETCH 12 (RFC822.SIZE)\n",
+                     "S: * 0 EXISTS\nS: * OK [UIDVALIDITY 71] x\n" OK("A3"), OK("A4"),
+                     "C: A5 EXAMINE Work\nS: * 0 EXISTS\nS: * OK [UIDVALIDITY 71] x\n" OK("A5"),
+                     "C: A6 UID SEARCH UID 12:* HEADER Message-ID <a.b@x>\nS: * SEARCH\n" OK(
+                         "A6")}},
         .play = play_meanwhile,
         .told = {{"ok\n"}, {"reset 71\nstate 71 uidnext 1 modseq 0 count 0\nok\n"}},
         .writable = true,
@@ -145,13 +146,42 @@ static void test_opened_meanwhile(void **state)
     scene_run(&scene);
 }
 
+static void play_two(Bed *bed)
+{
+    play_by_id(bed);
+    play_by_id(bed);
+}
+
+/* Two that look in the same folder by the same connection both come to an end. */
+static void test_two(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{PREAUTH("IMAP4rev1 ESEARCH"),
+                     "C: A1 EXAMINE Work\n"
+                     "C: A2 UID SEARCH RETURN (ALL) UID 12:* HEADER Message-ID <a.b@x>\n"
+                     "C: A3 EXAMINE Work\nC: A4 UID SEARCH RETURN (ALL) UID 12:* HEADER Message-ID "
+                     "<a.b@x>\n",
+                     EXAMINED("A1") "S: * ESEARCH (TAG \"A2\") UID ALL 12\n" OK("A2"),
+                     "C: A5 UID FETCH 12 (RFC822.SIZE)\n",
+                     EXAMINED("A3") "S: * ESEARCH (TAG \"A4\") UID ALL 12\n" OK("A4"),
+                     "C: A6 UID FETCH 12 (RFC822.SIZE)\n",
+                     "S: * 2 FETCH (UID 12 RFC822.SIZE 21)\n" OK("A5"),
+
+                     "S: * 2 FETCH (UID 12 RFC822.SIZE 21)\n" OK("A6")}},
+        .play = play_two,
+        .told = {{"found 70 12 size 21\nok\n"}, {"found 70 12 size 21\nok\n"}},
+        .writable = true,
+    };
+    scene_run(&scene);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found),
-        cmocka_unit_test(test_criteria),
-        cmocka_unit_test(test_not_known),
-        cmocka_unit_test(test_opened_meanwhile),
+        cmocka_unit_test(test_found),     cmocka_unit_test(test_criteria),
+        cmocka_unit_test(test_not_known), cmocka_unit_test(test_opened_meanwhile),
+        cmocka_unit_test(test_two),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }
