@@ -29,6 +29,9 @@ void fetch_range(Fetcher *fetcher, Request *request);
 /* Whether the message is being fetched. */
 bool fetch_is_under_way(Fetcher *fetcher, uint64_t ino);
 
+/* Appends lines for the status. */
+void fetch_describe(Fetcher *fetcher, GString *text);
+
 /*
  * Fetches messages that nobody waits for yet, by one command: HEADER and TEXT, whole. uids: of
  * folder id, ascending, none of them under way, none longer than FETCH_WHOLE_MOST as far as is

@@ -80,6 +80,20 @@ Flight *flight_of(Flights *flights, uint64_t ino)
     return flight;
 }
 
+void flights_count(Flights *flights, guint *messages, guint *requests)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    *messages = *requests = 0;
+    g_hash_table_iter_init(&iter, flights->by_ino);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Flight *flight = value;
+        *messages += flight->op || flight->batch;
+        *requests += flight->waiting.length;
+    }
+}
+
 void flight_set_name(Flight *flight, const char *name)
 {
     g_free(flight->name);
