@@ -50,6 +50,7 @@ static const char *const sql[N_STATEMENTS] = {
     [ST_DELETE_NAMES] = "DELETE FROM identity WHERE folder = ?1",
     [ST_DELETE_REMOVALS] = "DELETE FROM removal WHERE folder = ?1",
     [ST_DELETE_MARKS] = "DELETE FROM mark WHERE folder = ?1",
+    [ST_DELETE_MOVES] = "DELETE FROM move WHERE folder = ?1 OR target = ?1",
     [ST_GIVE] = "INSERT OR REPLACE INTO given (folder, uid, name) VALUES (?1, ?2, ?3)",
     [ST_DELETE_GIVEN] = "DELETE FROM given WHERE folder = ?1 AND uid = ?2",
     [ST_DELETE_ALL_GIVEN] = "DELETE FROM given WHERE folder = ?1",
@@ -63,13 +64,18 @@ static const char *const sql[N_STATEMENTS] = {
     "CREATE TABLE mark(folder INTEGER NOT NULL, uid INTEGER NOT NULL," \
     " PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
 
+#define MOVE_TABLE                                                             \
+    "CREATE TABLE move(folder INTEGER NOT NULL, uid INTEGER NOT NULL,"         \
+    " target INTEGER NOT NULL, first INTEGER NOT NULL, size INTEGER NOT NULL," \
+    " date INTEGER NOT NULL, name BLOB NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
+
 /* From version 2 on. */
-static const char *const upgrades[] = {GIVEN_TABLE, MARK_TABLE};
+static const char *const upgrades[] = {GIVEN_TABLE, MARK_TABLE, MOVE_TABLE};
 
 const DatabaseKind index_kind = {
     .file = "index.db",
     .what = "the index of the mail cache",
-    .version = 4,
+    .version = 5,
     .upgrades = upgrades,
     .n_upgrades = G_N_ELEMENTS(upgrades),
     .pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
@@ -90,7 +96,7 @@ const DatabaseKind index_kind = {
               " name BLOB NOT NULL, which INTEGER NOT NULL, seen INTEGER NOT NULL,"
               " PRIMARY KEY (folder, uid), UNIQUE (folder, name, which)) WITHOUT ROWID;"
               "CREATE TABLE removal(folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
-              " PRIMARY KEY (folder, uid)) WITHOUT ROWID;" GIVEN_TABLE MARK_TABLE
+              " PRIMARY KEY (folder, uid)) WITHOUT ROWID;" GIVEN_TABLE MARK_TABLE MOVE_TABLE
               "CREATE TABLE record(key INTEGER PRIMARY KEY, value INTEGER NOT NULL);"
               "INSERT INTO sqlite_sequence VALUES ('folder', abs(random() % 33554432))",
     .busy_ms = 2000,
@@ -457,6 +463,7 @@ void index_delete_folder(Index *index, uint32_t folder)
     index_run(index, ST_DELETE_NAMES, 1, (int64_t[]){folder});
     index_run(index, ST_DELETE_REMOVALS, 1, (int64_t[]){folder});
     index_run(index, ST_DELETE_MARKS, 1, (int64_t[]){folder});
+    index_run(index, ST_DELETE_MOVES, 1, (int64_t[]){folder});
     index_run(index, ST_DELETE_ALL_GIVEN, 1, (int64_t[]){folder});
 }
 

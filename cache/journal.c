@@ -5,21 +5,34 @@
 #include "writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
-/* In the order in which those of one transaction are written. */
-typedef enum { ADD_MARK, END_MARK, ADD_REMOVAL, END_REMOVAL, SYNC } ChangeKind;
+typedef enum {
+    ADD_MARK,
+    END_MARK,
+    ADD_REMOVAL,
+    END_REMOVAL,
+    ADD_MOVE,
+    END_MOVE,
+    SYNC,
+    N_KINDS
+} ChangeKind;
 
-/* A change of the journal; done may be NULL. */
+/* A change of the journal; done may be NULL. Of END_MOVE the folder and UID matter alone, of a
+ * removal or a mark too. */
 typedef struct {
     ChangeKind kind;
-    JournalRemoval removal;
+    JournalMove move;
     JournalDone done;
     gpointer data;
 } Change;
 
 /*
- * `queue` is under `lock`. The database is the writer's, but for journal_removals; NULL while it
- * is not open.
+ * `queue` is under `lock`. The database is the writer's, but for journal_removals and its like;
+ * NULL while it is not open. `owner` is the locked file of who moves, or below 0.
  */
 struct Journal {
     char *directory;
@@ -27,8 +40,11 @@ struct Journal {
     pthread_mutex_t lock;
     GArray *queue; /* Change */
     Database *database;
+    int owner;
     bool warned;
 };
+
+#define OWNER_FILE "moves.lock"
 
 /* Each commit is to be on the disk, unlike the index's own. */
 static bool is_open(Journal *journal, DatabaseState *state, char **why)
@@ -49,6 +65,27 @@ static bool is_open(Journal *journal, DatabaseState *state, char **why)
     return *state == DATABASE_OK;
 }
 
+/* --- what there is to be written ---------------------------------------------------------------
+ */
+
+static void move_clear(gpointer data)
+{
+    g_clear_pointer(&((JournalMove *)data)->name, g_free);
+}
+
+static void change_clear(gpointer data)
+{
+    move_clear(&((Change *)data)->move);
+}
+
+static GArray *changes_new(void)
+{
+    GArray *changes = g_array_new(FALSE, FALSE, sizeof(Change));
+
+    g_array_set_clear_func(changes, change_clear);
+    return changes;
+}
+
 /* --- writing ---------------------------------------------------------------------------------- */
 
 /* A commit with something in it takes along to the disk what others committed before. */
@@ -56,35 +93,50 @@ static bool is_open(Journal *journal, DatabaseState *state, char **why)
     "INSERT INTO record VALUES (" G_STRINGIFY( \
         INDEX_RECORD_SYNCS) ", 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
 
-static const char *const sql[] = {
+static const char *const sql[N_KINDS] = {
     [ADD_MARK] = "INSERT OR REPLACE INTO mark VALUES (?1, ?2)",
     [END_MARK] = "DELETE FROM mark WHERE folder = ?1 AND uid = ?2",
     [ADD_REMOVAL] = "INSERT OR REPLACE INTO removal VALUES (?1, ?2)",
     [END_REMOVAL] = "DELETE FROM removal WHERE folder = ?1 AND uid = ?2",
+    [ADD_MOVE] = "INSERT OR REPLACE INTO move (folder, uid, target, first, size, date, name)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [END_MOVE] = "DELETE FROM move WHERE folder = ?1 AND uid = ?2",
+    [SYNC] = SYNC_SQL,
 };
 
-static bool has_kind(const GArray *changes, ChangeKind kind)
+static int run(sqlite3_stmt *statement, const Change *change)
 {
-    for (guint i = 0; i < changes->len; i++)
-        if (g_array_index(changes, Change, i).kind == kind)
-            return true;
-    return false;
+    const JournalMove *move = &change->move;
+    const int64_t values[] = {move->folder, move->uid,           move->target,
+                              move->first,  (int64_t)move->size, move->date};
+    bool moves = change->kind == ADD_MOVE;
+
+    if (moves)
+        sqlite3_bind_blob64(statement, G_N_ELEMENTS(values) + 1, move->name, strlen(move->name),
+                            SQLITE_STATIC);
+    return statement_run(statement,
+                         change->kind == SYNC ? 0
+                         : moves              ? G_N_ELEMENTS(values)
+                                              : 2,
+                         values);
 }
 
-static DatabaseState run(Journal *journal, ChangeKind kind, const GArray *changes)
+/* In order: what came to an end may begin anew. */
+static DatabaseState run_all(Journal *journal, const GArray *changes)
 {
-    sqlite3_stmt *statement = database_prepare(journal->database, sql[kind]);
+    sqlite3_stmt *statements[N_KINDS] = {NULL};
     int result = SQLITE_DONE;
 
-    if (!statement)
-        return database_state(sqlite3_errcode(database_handle(journal->database)));
     for (guint i = 0; i < changes->len && result == SQLITE_DONE; i++) {
         const Change *change = &g_array_index(changes, Change, i);
-        if (change->kind == kind)
-            result = statement_run(statement, 2,
-                                   (int64_t[]){change->removal.folder, change->removal.uid});
+        sqlite3_stmt **statement = &statements[change->kind];
+        if (!*statement)
+            *statement = database_prepare(journal->database, sql[change->kind]);
+        result = *statement ? run(*statement, change)
+                            : sqlite3_errcode(database_handle(journal->database));
     }
-    sqlite3_finalize(statement);
+    for (ChangeKind kind = 0; kind < N_KINDS; kind++)
+        sqlite3_finalize(statements[kind]);
     return database_state(result);
 }
 
@@ -92,11 +144,8 @@ static DatabaseState write_changes(Journal *journal, const GArray *changes)
 {
     DatabaseState state = database_run(journal->database, "BEGIN IMMEDIATE");
 
-    for (ChangeKind kind = 0; kind < SYNC && state == DATABASE_OK; kind++)
-        if (has_kind(changes, kind))
-            state = run(journal, kind, changes);
-    if (state == DATABASE_OK && has_kind(changes, SYNC))
-        state = database_run(journal->database, SYNC_SQL);
+    if (state == DATABASE_OK)
+        state = run_all(journal, changes);
     if (state == DATABASE_OK)
         state = database_run(journal->database, "COMMIT");
     return state;
@@ -118,7 +167,7 @@ static GError *failure(Journal *journal, DatabaseState state, const char *why)
                                 "the journal can't be written: %s", why);
 
     if (!journal->warned)
-        g_warning("%s; until it can be, what is deleted has to be gone from the server first",
+        g_warning("%s; until it can be, what is deleted or moved waits for the server",
                   error->message);
     journal->warned = true;
     g_clear_pointer(&journal->database, database_close);
@@ -135,7 +184,7 @@ static bool work(gpointer data)
 
     pthread_mutex_lock(&journal->lock);
     changes = journal->queue;
-    journal->queue = g_array_new(FALSE, FALSE, sizeof(Change));
+    journal->queue = changes_new();
     pthread_mutex_unlock(&journal->lock);
     if (!changes->len)
         return true;
@@ -160,7 +209,8 @@ Journal *journal_open(const char *directory)
 
     journal->directory = g_strdup(directory);
     pthread_mutex_init(&journal->lock, NULL);
-    journal->queue = g_array_new(FALSE, FALSE, sizeof(Change));
+    journal->queue = changes_new();
+    journal->owner = -1;
     journal->writer = writer_start(work, journal);
     return journal;
 }
@@ -173,40 +223,106 @@ void journal_close(Journal *journal)
     writer_stop(journal->writer);
     database_close(journal->database);
     g_array_unref(journal->queue);
+    if (journal->owner >= 0)
+        close(journal->owner);
     pthread_mutex_destroy(&journal->lock);
     g_free(journal->directory);
     g_free(journal);
 }
 
-/* The rows of a table, in order. */
-static GArray *load(Journal *journal, const char *select)
+/* --- what is left ------------------------------------------------------------------------------
+ */
+
+typedef void (*TakeRow)(GArray *array, sqlite3_stmt *row);
+
+/* The rows of a table. */
+static GArray *load(Journal *journal, const char *select, TakeRow take, GArray *array)
 {
-    GArray *removals = g_array_new(FALSE, FALSE, sizeof(JournalRemoval));
     g_autofree char *why = NULL;
     DatabaseState state;
     sqlite3_stmt *statement;
 
     if (!is_open(journal, &state, &why))
-        return removals;
+        return array;
     statement = database_prepare(journal->database, select);
-    while (statement && sqlite3_step(statement) == SQLITE_ROW) {
-        JournalRemoval removal = {(uint32_t)sqlite3_column_int64(statement, 0),
-                                  (uint32_t)sqlite3_column_int64(statement, 1)};
-        g_array_append_val(removals, removal);
-    }
+    while (statement && sqlite3_step(statement) == SQLITE_ROW)
+        take(array, statement);
     sqlite3_finalize(statement);
-    return removals;
+    return array;
+}
+
+static uint32_t column_number(sqlite3_stmt *row, int column)
+{
+    return (uint32_t)sqlite3_column_int64(row, column);
+}
+
+static void take_removal(GArray *array, sqlite3_stmt *row)
+{
+    const JournalRemoval removal = {column_number(row, 0), column_number(row, 1)};
+
+    g_array_append_val(array, removal);
+}
+
+static GArray *load_removals(Journal *journal, const char *select)
+{
+    return load(journal, select, take_removal, g_array_new(FALSE, FALSE, sizeof(JournalRemoval)));
 }
 
 GArray *journal_removals(Journal *journal)
 {
-    return load(journal, "SELECT folder, uid FROM removal ORDER BY folder, uid");
+    return load_removals(journal, "SELECT folder, uid FROM removal ORDER BY folder, uid");
 }
 
 GArray *journal_marks(Journal *journal)
 {
-    return load(journal, "SELECT folder, uid FROM mark ORDER BY folder, uid");
+    return load_removals(journal, "SELECT folder, uid FROM mark ORDER BY folder, uid");
 }
+
+static void take_move(GArray *array, sqlite3_stmt *row)
+{
+    const char *name = sqlite3_column_blob(row, 6);
+    const JournalMove move = {
+        .folder = column_number(row, 0),
+        .uid = column_number(row, 1),
+        .target = column_number(row, 2),
+        .first = column_number(row, 3),
+        .size = (uint64_t)sqlite3_column_int64(row, 4),
+        .date = sqlite3_column_int64(row, 5),
+        .name = g_strndup(name ? name : "", (gsize)sqlite3_column_bytes(row, 6)),
+    };
+
+    g_array_append_val(array, move);
+}
+
+GArray *journal_moves(Journal *journal)
+{
+    GArray *moves = g_array_new(FALSE, FALSE, sizeof(JournalMove));
+
+    g_array_set_clear_func(moves, move_clear);
+    return load(journal,
+                "SELECT folder, uid, target, first, size, date, name FROM move"
+                " ORDER BY folder, uid",
+                take_move, moves);
+}
+
+/* The lock goes with the process, however it ends. */
+bool journal_owns_moves(Journal *journal)
+{
+    g_autofree char *path = NULL;
+
+    if (journal->owner >= 0 || !journal->directory)
+        return journal->owner >= 0;
+    path = g_build_filename(journal->directory, OWNER_FILE, NULL);
+    journal->owner = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (journal->owner >= 0 && flock(journal->owner, LOCK_EX | LOCK_NB) < 0) {
+        close(journal->owner);
+        journal->owner = -1;
+    }
+    return journal->owner >= 0;
+}
+
+/* --- changes -----------------------------------------------------------------------------------
+ */
 
 static void queue(Journal *journal, const Change *change)
 {
@@ -216,27 +332,49 @@ static void queue(Journal *journal, const Change *change)
     writer_wake(journal->writer, 0);
 }
 
+/* Of which the folder and UID are all. */
+static void queue_kind(Journal *journal, ChangeKind kind, JournalRemoval what)
+{
+    queue(journal, &(Change){.kind = kind, .move = {.folder = what.folder, .uid = what.uid}});
+}
+
 void journal_add_removal(Journal *journal, JournalRemoval removal, JournalDone done, gpointer data)
 {
-    queue(journal, &(Change){ADD_REMOVAL, removal, done, data});
+    queue(journal, &(Change){.kind = ADD_REMOVAL,
+                             .move = {.folder = removal.folder, .uid = removal.uid},
+                             .done = done,
+                             .data = data});
 }
 
 void journal_end_removal(Journal *journal, JournalRemoval removal)
 {
-    queue(journal, &(Change){END_REMOVAL, removal, NULL, NULL});
+    queue_kind(journal, END_REMOVAL, removal);
 }
 
 void journal_add_mark(Journal *journal, JournalRemoval mark)
 {
-    queue(journal, &(Change){ADD_MARK, mark, NULL, NULL});
+    queue_kind(journal, ADD_MARK, mark);
 }
 
 void journal_end_mark(Journal *journal, JournalRemoval mark)
 {
-    queue(journal, &(Change){END_MARK, mark, NULL, NULL});
+    queue_kind(journal, END_MARK, mark);
+}
+
+void journal_add_move(Journal *journal, const JournalMove *move, JournalDone done, gpointer data)
+{
+    Change change = {.kind = ADD_MOVE, .move = *move, .done = done, .data = data};
+
+    change.move.name = g_strdup(move->name);
+    queue(journal, &change);
+}
+
+void journal_end_move(Journal *journal, uint32_t folder, uint32_t uid)
+{
+    queue_kind(journal, END_MOVE, (JournalRemoval){folder, uid});
 }
 
 void journal_sync(Journal *journal, JournalDone done, gpointer data)
 {
-    queue(journal, &(Change){SYNC, {0, 0}, done, data});
+    queue(journal, &(Change){.kind = SYNC, .done = done, .data = data});
 }

@@ -5,7 +5,7 @@
  * They are kept in the index's file, by folder id and UID, and so live and die with what these
  * stand for: where the index is lost or a folder made anew, they are forgotten, and nothing is
  * changed that the user did not mean. A thread of its own writes, since each change takes an fsync;
- * those that come meanwhile share the next one.
+ * those that come meanwhile share the next one, and are written in the order in which they came.
  *
  * Does not survive fork(2).
  */
@@ -53,3 +53,28 @@ void journal_end_removal(Journal *journal, JournalRemoval removal);
 GArray *journal_marks(Journal *journal);
 void journal_add_mark(Journal *journal, JournalRemoval mark);
 void journal_end_mark(Journal *journal, JournalRemoval mark);
+
+/*
+ * A message that is to be moved to another folder and to be called `name` there. The folders' ids
+ * stand for their UIDVALIDITYs too. What follows is for who has to look whether it was moved: in
+ * the target it gets a UID from `first` on, and has this size and date.
+ */
+typedef struct {
+    uint32_t folder, uid, target, first;
+    uint64_t size;
+    int64_t date;
+    char *name;
+} JournalMove;
+
+/*
+ * Whether what is to be moved is this process's to do. Of those that have one cache directory open,
+ * the first that asks does it, until it ends: who moves a message twice has it twice. Any thread
+ * but one at a time.
+ */
+bool journal_owns_moves(Journal *journal);
+/* As journal_removals, of JournalMove, cleared with the array. Only for the owner. */
+GArray *journal_moves(Journal *journal);
+/* As journal_add_removal; copies the move. Replaces what was to become of the message. */
+void journal_add_move(Journal *journal, const JournalMove *move, JournalDone done, gpointer data);
+/* As journal_end_removal. */
+void journal_end_move(Journal *journal, uint32_t folder, uint32_t uid);

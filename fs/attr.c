@@ -1,5 +1,6 @@
 #include "attr.h"
 
+#include "arrivals.h"
 #include "control.h"
 #include "draft.h"
 #include "inode.h"
@@ -85,7 +86,8 @@ bool attr_of(const Mount *mount, fuse_ino_t ino, struct stat *st)
         return true;
     }
     if (inode.kind == INODE_MESSAGE) {
-        if (!catalog_message(mount->catalog, inode.folder, inode.uid, &message))
+        if (!catalog_message(mount->catalog, inode.folder, inode.uid, &message) &&
+            !arrivals_message(mount->arrivals, ino, &message))
             return false;
         attr_message(mount, inode.folder, &message, st);
         return true;

@@ -1,8 +1,11 @@
+#include "arrivals.h"
 #include "filename.h"
 #include "inode.h"
 #include "letters.h"
+#include "moves.h"
 #include "ops.h"
 #include "removal.h"
+#include "sync.h"
 
 #include <errno.h>
 
@@ -24,12 +27,34 @@ static void unlink_submit(Request *request)
     removals_add(request->mount->removals, request);
 }
 
+/* It is a message of the folder by now, or was not moved. */
+static bool unlink_settled(Request *request, const GError *error)
+{
+    if (error)
+        fuse_reply_err(request->req, mail_errno(error));
+    else
+        change_unlink(request->req, request->ino, request->name);
+    return false;
+}
+
+static void unlink_arrival(fuse_req_t req, fuse_ino_t parent, const char *name, uint64_t ino)
+{
+    Request *request = request_new(mount_of(req), req, unlink_settled);
+
+    request->ino = parent;
+    request->name = g_strdup(name);
+    request->changes = true;
+    request->follows = ino;
+    moves_post(request);
+}
+
 void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     Mount *mount = mount_of(req);
     CatalogMessage message;
     Request *request;
     uint32_t folder;
+    uint64_t arrival;
     TreeNode node;
 
     if (!mount_ino_folder(mount, parent, &folder)) {
@@ -38,6 +63,8 @@ void change_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
         fuse_reply_err(req, EISDIR);
     } else if (write_unlink(req, parent, folder, name)) {
         return;
+    } else if ((arrival = arrivals_named(mount->arrivals, folder, name))) {
+        unlink_arrival(req, parent, name, arrival);
     } else if (!filename_message(mount, folder, name, &message) ||
                removals_hide(mount->removals, folder, &message)) {
         fuse_reply_err(req, ENOENT);
@@ -68,24 +95,10 @@ bool change_unlink_message(Request *request)
     return true;
 }
 
-static bool fsyncdir_removals(Request *request, const GError *error)
-{
-    request->resume = reply_outcome;
-    if (error)
-        return reply_outcome(request, error);
-    removals_wait(request->mount->removals, request);
-    return true;
-}
-
-static void fsyncdir_submit(Request *request)
-{
-    letters_wait(request->mount->letters, request);
-}
-
 void change_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *file)
 {
     (void)ino, (void)datasync, (void)file;
-    request_post(request_new(mount_of(req), req, fsyncdir_removals), fsyncdir_submit);
+    request_post(request_new(mount_of(req), req, reply_outcome), sync_wait);
 }
 
 /* --- what no mailbox of this kind can do -------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "inode.h"
 #include "letters.h"
 #include "log.h"
+#include "moves.h"
 #include "prefetch.h"
 #include "removal.h"
 #include "trust.h"
@@ -207,6 +208,7 @@ GString *control_status(Mount *mount)
     prefetch_describe(mount->prefetcher, text);
     removals_describe(mount->removals, text);
     letters_describe(mount->letters, text);
+    moves_describe(mount->moves, text);
     add_mail(text, mount);
     add_cache(text, mount);
     add_last_error(text);

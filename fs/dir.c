@@ -1,3 +1,4 @@
+#include "arrivals.h"
 #include "attr.h"
 #include "control.h"
 #include "draft.h"
@@ -43,7 +44,7 @@ static bool lookup_message(const Mount *mount, uint32_t folder, const char *name
 /* What memory knows under the name. */
 static bool lookup_known(const Mount *mount, fuse_ino_t parent, const char *name, struct stat *st)
 {
-    fuse_ino_t own = control_lookup(parent, name), draft;
+    fuse_ino_t own = control_lookup(parent, name), draft, arrival;
     uint32_t folder;
     TreeNode node;
 
@@ -57,6 +58,9 @@ static bool lookup_known(const Mount *mount, fuse_ino_t parent, const char *name
     }
     draft = drafts_named(mount->drafts, folder, name);
     if (draft && attr_of(mount, draft, st))
+        return true;
+    arrival = arrivals_named(mount->arrivals, folder, name);
+    if (arrival && attr_of(mount, arrival, st))
         return true;
     return lookup_message(mount, folder, name, st);
 }

@@ -1,7 +1,9 @@
+#include "arrivals.h"
 #include "control.h"
 #include "fetch.h"
 #include "inode.h"
 #include "inode_map.h"
+#include "moves.h"
 #include "ops.h"
 #include "prefetch.h"
 #include "push.h"
@@ -73,11 +75,23 @@ static bool has_moved(Request *request)
     return moved;
 }
 
+/* It is on its way, and not where it was any more: the request waits until it has come. */
+static bool waits_for_move(Request *request, const GError *error)
+{
+    CatalogMessage message;
+    bool gone = error ? mail_errno(error) == ENOENT || mail_errno(error) == ESTALE
+                      : !find_message(request->mount, request->ino, &message);
+
+    return gone && moves_wait_for(request->mount->moves, request, request->ino);
+}
+
 static bool open_resume(Request *request, const GError *error)
 {
     bool moved = has_moved(request);
     CatalogMessage message;
 
+    if (!moved && waits_for_move(request, error))
+        return true;
     if (error && !moved) {
         fuse_reply_err(request->req, mail_errno(error));
     } else if (!find_message(request->mount, request->ino, &message)) {
@@ -114,6 +128,16 @@ static void open_message(fuse_req_t req, fuse_ino_t ino, const CatalogMessage *m
     request_post(request, open_submit);
 }
 
+/* Of which its folder knows nothing any more. */
+static void open_arrival(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+{
+    Request *request = request_new(mount_of(req), req, open_resume);
+
+    request->ino = request->follows = ino;
+    request->file = *file;
+    moves_post(request);
+}
+
 void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
     Mount *mount = mount_of(req);
@@ -136,10 +160,12 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
     file->noflush = 1;
     if (control_is_status(ino)) {
         open_status(req, ino, file);
-    } else if (!find_message(mount, ino, &message)) {
-        fuse_reply_err(req, ESTALE);
-    } else {
+    } else if (find_message(mount, ino, &message)) {
         open_message(req, ino, &message, file);
+    } else if (arrivals_has(mount->arrivals, ino)) {
+        open_arrival(req, ino, file);
+    } else {
+        fuse_reply_err(req, ESTALE);
     }
 }
 
@@ -195,6 +221,8 @@ static bool read_resume(Request *request, const GError *error)
     CatalogMessage message;
 
     prefetch_touch(mount->prefetcher, inode_of(request->ino).folder);
+    if (!moved && waits_for_move(request, error))
+        return true;
     if (error && !moved) {
         fuse_reply_err(request->req, mail_errno(error));
     } else if (!find_message(mount, request->ino, &message)) {
@@ -225,12 +253,21 @@ static void read_submit(Request *request)
     fetch_range(request->mount->fetcher, request);
 }
 
+static Request *read_request(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset)
+{
+    Request *request = request_new(mount_of(req), req, read_resume);
+
+    request->ino = request->follows = ino;
+    request->size = size;
+    request->offset = offset;
+    return request;
+}
+
 void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                struct fuse_file_info *file)
 {
     Mount *mount = mount_of(req);
     CatalogMessage message;
-    Request *request;
 
     (void)file;
     if (inode_of(ino).kind == INODE_DRAFT) {
@@ -242,7 +279,10 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
         return;
     }
     if (!find_message(mount, ino, &message)) {
-        fuse_reply_err(req, ENOENT);
+        if (arrivals_has(mount->arrivals, ino))
+            moves_post(read_request(req, ino, size, offset));
+        else
+            fuse_reply_err(req, ENOENT);
         return;
     }
     prefetch_note(mount->prefetcher, inode_of(ino).folder, &message, (uint64_t)offset + size,
@@ -254,9 +294,5 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
             push_note(mount->pusher, inode_of(ino).folder, &message);
         return;
     }
-    request = request_new(mount, req, read_resume);
-    request->ino = ino;
-    request->size = size;
-    request->offset = offset;
-    request_post(request, read_submit);
+    request_post(read_request(req, ino, size, offset), read_submit);
 }

@@ -1,5 +1,6 @@
 #include "filename.h"
 
+#include "arrivals.h"
 #include "names.h"
 #include "removal.h"
 
@@ -94,7 +95,7 @@ bool filename_may_be_message(const Mount *mount, uint32_t folder, const char *na
 
 /* --- giving ----------------------------------------------------------------------------------- */
 
-int filename_check_given(const Mount *mount, uint32_t folder, uint32_t uid, const char *name)
+int filename_check_arrived(const Mount *mount, uint32_t folder, uint32_t uid, const char *name)
 {
     CatalogMessage message;
     TreeNode node;
@@ -111,6 +112,13 @@ int filename_check_given(const Mount *mount, uint32_t folder, uint32_t uid, cons
     return owner && owner != uid && !catalog_message(mount->catalog, folder, owner, &message)
                ? EEXIST
                : 0;
+}
+
+int filename_check_given(const Mount *mount, uint32_t folder, uint32_t uid, const char *name)
+{
+    int code = filename_check_arrived(mount, folder, uid, name);
+
+    return !code && arrivals_named(mount->arrivals, folder, name) ? EEXIST : code;
 }
 
 void filename_freed(const Mount *mount, uint32_t folder, const char *name)

@@ -24,10 +24,13 @@ bool filename_message(const Mount *mount, uint32_t folder, const char *name,
 bool filename_may_be_message(const Mount *mount, uint32_t folder, const char *name);
 /*
  * Why a message of the folder can't be given that name, an errno: EEXIST where another one that is
- * not hidden, or a folder, has it; what names_check_given says; 0: it can be. Messages of which
- * nobody knows yet may turn out to have it: they get another.
+ * not hidden or that is on its way there (see arrivals.h), or a folder, has it; what
+ * names_check_given says; 0: it can be. Messages of which nobody knows yet may turn out to have it:
+ * they get another.
  */
 int filename_check_given(const Mount *mount, uint32_t folder, uint32_t uid, const char *name);
+/* The same of a message that was on its way under that name, and has come. */
+int filename_check_arrived(const Mount *mount, uint32_t folder, uint32_t uid, const char *name);
 /*
  * A message of the folder has that name no more: where it was another one's usual name, which had
  * to have a distinct one, the kernel is told that this is no more.

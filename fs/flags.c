@@ -1,4 +1,7 @@
+#include "arrivals.h"
 #include "inode.h"
+#include "inode_map.h"
+#include "moves.h"
 #include "ops.h"
 #include "refresh.h"
 #include "request.h"
@@ -270,14 +273,34 @@ static void submit(Request *request)
     }
 }
 
+/* It has come to another folder, or has not been moved. */
+static bool settled_resume(Request *request, const GError *error)
+{
+    if (error) {
+        fuse_reply_err(request->req, mail_errno(error));
+        return false;
+    }
+    request->ino = inode_map_follow(request->mount->moved, request->ino);
+    request->resume = stored_resume;
+    submit(request);
+    return true;
+}
+
 static void set(fuse_req_t req, fuse_ino_t ino, const CatalogMessage *message, const char *flags)
 {
-    Request *request = request_new(mount_of(req), req, stored_resume);
+    Mount *mount = mount_of(req);
+    Request *request = request_new(mount, req, stored_resume);
 
     request->ino = ino;
     request->name = g_strdup(flags);
     request->offset = message->flag_set;
-    request_post(request, submit);
+    if (arrivals_has(mount->arrivals, ino)) {
+        request->resume = settled_resume;
+        request->follows = ino;
+        moves_post(request);
+    } else {
+        request_post(request, submit);
+    }
 }
 
 /* What the attribute's new value makes of the message's flags; NULL: nothing that can be. */

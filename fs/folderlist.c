@@ -2,6 +2,7 @@
 
 #include "dircache.h"
 #include "inode.h"
+#include "moves.h"
 
 static void found_folder(gpointer data, const MailFolderInfo *info)
 {
@@ -26,6 +27,7 @@ static void drop_folders(Mount *mount, const GArray *gone)
 {
     for (guint i = 0; i < gone->len; i++) {
         const TreeNode *node = &g_array_index(gone, TreeNode, i);
+        moves_forget_folder(mount->moves, node->id);
         catalog_drop_folder(mount->catalog, node->id);
         content_drop_folder(mount->content, node->id);
         notify_entry(mount->notifier, mount_folder_ino(mount, node->parent), node->name);

@@ -1,3 +1,4 @@
+#include "arrivals.h"
 #include "attr.h"
 #include "control.h"
 #include "dircache.h"
@@ -5,8 +6,8 @@
 #include "names.h"
 #include "ops.h"
 #include "refresh.h"
-#include "removal.h"
 #include "request.h"
+#include "sync.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -195,7 +196,7 @@ static bool rmdir_resume(Request *request, const GError *error)
     return false;
 }
 
-/* What was in it is gone from the server by now, or could not be removed. */
+/* What was in it is gone from the server by now, or could not be removed or moved. */
 static bool rmdir_emptied(Request *request, const GError *error)
 {
     Mount *mount = request->mount;
@@ -218,11 +219,6 @@ static bool rmdir_emptied(Request *request, const GError *error)
     return true;
 }
 
-static void rmdir_submit(Request *request)
-{
-    removals_wait(request->mount->removals, request);
-}
-
 void folders_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     Mount *mount = mount_of(req);
@@ -241,7 +237,7 @@ void folders_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
         request->changes = true;
         request->ino = parent;
         request->name = g_strdup(name);
-        request_post(request, rmdir_submit);
+        request_post(request, sync_wait);
     }
 }
 
@@ -285,12 +281,6 @@ static bool rename_settled(Request *request, const GError *error)
     return true;
 }
 
-/* What is being removed is so under the name that the folder has. */
-static void rename_submit(Request *request)
-{
-    removals_wait(request->mount->removals, request);
-}
-
 /* Why the folder can't be renamed so: an errno; 0: it can be. */
 static int check_rename(const Mount *mount, const TreeNode *node, uint32_t to, const char *new_name)
 {
@@ -302,7 +292,8 @@ static int check_rename(const Mount *mount, const TreeNode *node, uint32_t to, c
     if (is_within(mount->tree, to, node->id))
         return EINVAL;
     if (tree_child(mount->tree, to, new_name, &there) ||
-        filename_message(mount, to, new_name, &message))
+        filename_message(mount, to, new_name, &message) ||
+        arrivals_named(mount->arrivals, to, new_name))
         return EEXIST;
     return 0;
 }
@@ -325,5 +316,5 @@ void folders_rename(fuse_req_t req, const TreeNode *node, fuse_ino_t new_parent,
     request->ino = new_parent;
     request->name = g_strdup(new_name);
     request->offset = node->id;
-    request_post(request, rename_submit);
+    request_post(request, sync_wait); /* what is removed or moved is so under the name it has */
 }

@@ -1,9 +1,11 @@
+#include "arrivals.h"
 #include "attr.h"
 #include "dircache.h"
 #include "draft.h"
 #include "entry.h"
 #include "filename.h"
 #include "inode.h"
+#include "moves.h"
 #include "ops.h"
 #include "prefetch.h"
 #include "refresh.h"
@@ -31,6 +33,16 @@ static bool directory_source(const Mount *mount, fuse_ino_t ino, uint32_t *sourc
     return true;
 }
 
+/* Tells the arrivals who has the directory open. */
+static void open_folder(const Mount *mount, fuse_ino_t ino,
+                        void (*note)(Arrivals *arrivals, uint32_t folder))
+{
+    uint32_t folder;
+
+    if (mount_ino_folder(mount, ino, &folder))
+        note(mount->arrivals, folder);
+}
+
 /* While a folder is being listed for the first time, the kernel keeps nothing of it. */
 static void reply_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
@@ -40,11 +52,14 @@ static void reply_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
                    refresh_is_fresh(mount->refresher, source);
     DirCacheOpen opened = dircache_opened(mount->directories, ino);
 
+    open_folder(mount, ino, arrivals_opened);
     file->fh = opened.handle;
     file->keep_cache = in_step && opened.use_kept;
     file->cache_readdir = in_step && opened.keep;
-    if (fuse_reply_open(req, file) != 0) /* nobody will release it */
+    if (fuse_reply_open(req, file) != 0) { /* nobody will release it */
         dircache_closed(mount->directories, ino, opened.handle);
+        open_folder(mount, ino, arrivals_closed);
+    }
 }
 
 void listing_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
@@ -52,7 +67,18 @@ void listing_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *f
     const Mount *mount = mount_of(req);
 
     dircache_closed(mount->directories, ino, file->fh);
+    open_folder(mount, ino, arrivals_closed);
     fuse_reply_err(req, 0);
+}
+
+static void opendir_again(Request *request);
+
+/* What an earlier mount left is known now, or can't be. */
+static bool opendir_surveyed(Request *request, const GError *error)
+{
+    (void)error;
+    opendir_again(request);
+    return true;
 }
 
 static bool opendir_resume(Request *request, const GError *error)
@@ -66,17 +92,29 @@ static bool opendir_resume(Request *request, const GError *error)
     return false;
 }
 
-static void opendir_submit(Request *request)
+static void opendir_again(Request *request)
 {
     Mount *mount = request->mount;
     uint32_t source = 0;
 
-    if (!directory_source(mount, request->ino, &source)) {
+    request->resume = opendir_resume;
+    if (!directory_source(mount, request->ino, &source) ||
+        refresh_is_fresh(mount->refresher, source)) {
         request_resume(request, NULL);
         return;
     }
     refresh_list_soon(mount->refresher);
     refresh_wait_opened(mount->refresher, source, request);
+}
+
+/* Ahead of a look, by which a message would be seen twice. */
+static void opendir_submit(Request *request)
+{
+    uint32_t folder;
+
+    if (!mount_ino_folder(request->mount, request->ino, &folder) ||
+        !moves_wait_sure(request->mount->moves, request, folder))
+        opendir_again(request);
 }
 
 void listing_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
@@ -88,10 +126,10 @@ void listing_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file
     if (entry_is_stale(mount, ino)) {
         fuse_reply_err(req, ESTALE);
     } else if (!directory_source(mount, ino, &source) ||
-               refresh_is_fresh(mount->refresher, source)) {
+               (refresh_is_fresh(mount->refresher, source) && !moves_are_unsure(mount->moves))) {
         reply_opendir(req, ino, file);
     } else {
-        request = request_new(mount, req, opendir_resume);
+        request = request_new(mount, req, opendir_surveyed);
         request->ino = ino;
         request->file = *file;
         request_post(request, opendir_submit);
@@ -102,13 +140,15 @@ void listing_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file
 
 /*
  * Where readdir is: behind ".", behind "..", behind a folder (by id), behind a message (by UID),
- * behind a draft (by its number). A position stays right while entries come and go.
+ * behind a draft (by its number), behind a message on its way there (by its serial). A position
+ * stays right while entries come and go.
  */
 #define POSITION_DOT 1
 #define POSITION_DOTDOT 2
 #define POSITION_FOLDERS (INT64_C(1) << 40)
 #define POSITION_MESSAGES (INT64_C(2) << 40)
 #define POSITION_DRAFTS (INT64_C(3) << 40)
+#define POSITION_ARRIVALS (INT64_C(4) << 40)
 
 /* listed: all is listed; else messages up to the horizon are, and may be read. */
 typedef struct {
@@ -191,6 +231,14 @@ static bool wants_attributes(Mount *mount, uint32_t folder)
            g_atomic_int_compare_and_exchange(&mount->looked_up, (gint)folder, 0);
 }
 
+/* It is listed among the arrivals, as the one that it is, or is about to be. */
+static bool is_an_arrivals(const Mount *mount, uint32_t folder, const CatalogMessage *message,
+                           const char *name)
+{
+    return arrivals_lists(mount->arrivals, inode_number(INODE_MESSAGE, folder, message->uid)) ||
+           arrivals_named(mount->arrivals, folder, name);
+}
+
 static bool add_messages(Listing *listing, uint32_t folder, uint32_t after)
 {
     bool with_attributes = listing->plus && wants_attributes(listing->mount, folder);
@@ -207,7 +255,8 @@ static bool add_messages(Listing *listing, uint32_t folder, uint32_t after)
             if (!listing->listed && after > listing->horizon)
                 return false;
             if (removals_hide(listing->mount->removals, folder, &messages[i]) ||
-                !filename_of(listing->mount, folder, &messages[i], name))
+                !filename_of(listing->mount, folder, &messages[i], name) ||
+                is_an_arrivals(listing->mount, folder, &messages[i], name))
                 continue;
             attr_message(listing->mount, folder, &messages[i], &st);
             if (!add(listing, name, &st,
@@ -220,7 +269,7 @@ static bool add_messages(Listing *listing, uint32_t folder, uint32_t after)
 }
 
 /* What has become a message meanwhile was listed among these, or is not seen this time. */
-static void add_drafts(Listing *listing, uint32_t folder, uint32_t after)
+static bool add_drafts(Listing *listing, uint32_t folder, uint32_t after)
 {
     uint64_t last = after ? inode_number(INODE_DRAFT, folder, after) : 0;
     bool room = true;
@@ -229,18 +278,58 @@ static void add_drafts(Listing *listing, uint32_t folder, uint32_t after)
         g_auto(Draft) draft = {0};
         struct stat st;
         if (!drafts_after(listing->mount->drafts, folder, last, &draft))
-            return;
+            break;
         last = draft.ino;
         if (attr_of(listing->mount, draft.ino, &st))
             room = add(listing, draft.name, &st, false, POSITION_DRAFTS + inode_of(last).uid);
+    }
+    return room;
+}
+
+/* What an arrival is by now, and under which name. False: it is not there any more. */
+static bool find_arrival(const Mount *mount, uint32_t folder, const Arrival *arrival,
+                         CatalogMessage *message, char name[FILENAME_MAX_BYTES])
+{
+    Inode inode = inode_of(arrival->ino);
+
+    g_strlcpy(name, arrival->name, FILENAME_MAX_BYTES);
+    if (!arrival->settled)
+        return catalog_message(mount->catalog, inode.folder, inode.uid, message) ||
+               arrivals_message(mount->arrivals, arrival->ino, message);
+    return catalog_message(mount->catalog, folder, inode.uid, message) &&
+           !removals_hide(mount->removals, folder, message) &&
+           filename_of(mount, folder, message, name);
+}
+
+static void add_arrivals(Listing *listing, uint32_t folder, uint64_t after)
+{
+    Mount *mount = listing->mount;
+    bool room = true;
+
+    while (room) {
+        g_auto(Arrival) arrival = {0};
+        char name[FILENAME_MAX_BYTES];
+        CatalogMessage message;
+        struct stat st;
+        if (!arrivals_after(mount->arrivals, folder, after, &arrival))
+            return;
+        after = arrival.serial;
+        if (!find_arrival(mount, folder, &arrival, &message, name))
+            continue;
+        attr_message(mount, inode_of(arrival.ino).folder, &message, &st);
+        room = add(listing, name, &st, trust_lasts(mount->trust, &message),
+                   POSITION_ARRIVALS + (int64_t)after);
     }
 }
 
 static void list(Listing *listing, const TreeNode *node, int64_t position)
 {
     uint32_t after_folder = 0, after_message = 0, after_draft = 0;
+    uint64_t after_arrival = 0;
 
-    if (position >= POSITION_DRAFTS)
+    if (position >= POSITION_ARRIVALS)
+        after_arrival = (uint64_t)(position - POSITION_ARRIVALS);
+    else if (position >= POSITION_DRAFTS)
         after_draft = (uint32_t)(position - POSITION_DRAFTS);
     else if (position >= POSITION_MESSAGES)
         after_message = (uint32_t)(position - POSITION_MESSAGES);
@@ -252,7 +341,9 @@ static void list(Listing *listing, const TreeNode *node, int64_t position)
         return;
     if (position < POSITION_DRAFTS && !add_messages(listing, node->id, after_message))
         return;
-    add_drafts(listing, node->id, after_draft);
+    if (position < POSITION_ARRIVALS && !add_drafts(listing, node->id, after_draft))
+        return;
+    add_arrivals(listing, node->id, after_arrival);
 }
 
 /*

@@ -5,6 +5,7 @@
 #include "filename.h"
 #include "flush.h"
 #include "inode.h"
+#include "moves.h"
 
 #include <stdlib.h>
 
@@ -115,6 +116,7 @@ static void exchange_folder(Look *look, uint32_t id)
     uint32_t old = look->folder;
     TreeNode node;
 
+    moves_forget_folder(mount->moves, old);
     look->changed = true;
     content_drop_folder(mount->content, old);
     tree_replace(mount->tree, old, id);

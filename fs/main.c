@@ -3,6 +3,7 @@
  */
 #include "../cache/directory.h"
 #include "account.h"
+#include "arrivals.h"
 #include "control.h"
 #include "daemon.h"
 #include "dircache.h"
@@ -105,12 +106,13 @@ static void engine_idle(gpointer data)
     wait_done(data, NULL);
 }
 
-static void begin_removals(gpointer data)
+static void begin_changes(gpointer data)
 {
     Wait *wait = data;
 
     removals_begin(wait->mount->removals);
     letters_begin(wait->mount->letters);
+    moves_begin(wait->mount->moves);
     wait_done(data, NULL);
 }
 
@@ -126,6 +128,13 @@ static void finish_letters(gpointer data)
     Wait *wait = data;
 
     letters_finish(wait->mount->letters, wait_done, wait);
+}
+
+static void finish_moves(gpointer data)
+{
+    Wait *wait = data;
+
+    moves_finish(wait->mount->moves, wait_done, wait);
 }
 
 static void finish_removals(gpointer data)
@@ -186,6 +195,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
     mount->moved = inode_map_new();
+    mount->arrivals = arrivals_new();
     mount->removals = removals_new(mount, mount->journal);
     mount->storer = storer_new();
     mount->letters = letters_new(mount, mount->outbox);
@@ -208,6 +218,7 @@ static void mount_end(Mount *mount)
     if (mount->features) { /* it was connected */
         wait_for(mount, finish_letters, NULL);
         wait_for(mount, finish_storing, NULL);
+        wait_for(mount, finish_moves, NULL);
         wait_for(mount, finish_removals, NULL);
     }
     wait_for(mount, close_all, NULL);
@@ -223,6 +234,7 @@ static void mount_end(Mount *mount)
     drafts_free(mount->drafts);
     moves_free(mount->moves);
     removals_free(mount->removals);
+    arrivals_free(mount->arrivals);
     inode_map_free(mount->moved);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
@@ -328,7 +340,7 @@ static bool run_session(Mount *mount, Daemon *daemon, GError **error)
     notifier_start(mount->notifier, session);
     if (chdir("/") != 0)
         g_info("can't change to /: %s", g_strerror(errno));
-    wait_for(mount, begin_removals, NULL);
+    wait_for(mount, begin_changes, NULL);
     daemon_ready(daemon);
     g_message("%s is mounted on %s", mount->url, options->mountpoint);
     tell_manager("READY=1", mount, "is mounted on");

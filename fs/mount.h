@@ -19,6 +19,7 @@
 
 #include <pthread.h>
 
+typedef struct Arrivals Arrivals;
 typedef struct Control Control;
 typedef struct DirCache DirCache;
 typedef struct Drafts Drafts;
@@ -54,6 +55,7 @@ typedef struct Mount {
     Outbox *outbox;
     Letters *letters;
     InodeMap *moved;
+    Arrivals *arrivals;
     Moves *moves;
     Fetcher *fetcher;
     Prefetcher *prefetcher;

@@ -7,7 +7,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { QUIET_MICROS = G_USEC_PER_SEC };
+enum {
+    QUIET_MICROS = G_USEC_PER_SEC,
+    REST_MICROS = 50 * 1000, /* behind the last request for which names were held */
+};
 
 typedef enum { NOTE_INODE, NOTE_ENTRY, NOTE_DELETED, NOTE_STORE, NOTE_TASK, NOTE_STOP } NoteKind;
 
@@ -32,12 +35,30 @@ struct Notifier {
     pthread_cond_t posted, ended, released;
     bool over;     /* the thread tells nothing any more; under lock */
     unsigned held; /* under lock */
+    gint64 rested; /* when names may be told, if none are held; under lock */
     GQueue notes;  /* Note */
     uint64_t stored;
     GThread *thread;
     struct fuse_session *session;
     gint running;
 };
+
+/* Whose waits are by the monotonic clock. */
+static void init_monotonic(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+static struct timespec time_of(gint64 micros)
+{
+    return (struct timespec){.tv_sec = micros / G_USEC_PER_SEC,
+                             .tv_nsec = micros % G_USEC_PER_SEC * 1000};
+}
 
 Notifier *notifier_new(void)
 {
@@ -46,7 +67,7 @@ Notifier *notifier_new(void)
     pthread_mutex_init(&notifier->lock, NULL);
     pthread_cond_init(&notifier->posted, NULL);
     pthread_cond_init(&notifier->ended, NULL);
-    pthread_cond_init(&notifier->released, NULL);
+    init_monotonic(&notifier->released);
     g_queue_init(&notifier->notes);
     return notifier;
 }
@@ -72,14 +93,25 @@ static void store(struct fuse_session *session, const Note *note)
     fuse_lowlevel_notify_store(session, note->ino, (off_t)note->offset, &buffer, 0);
 }
 
-/* True: the kernel may be told of names. False: of nothing any more. */
+/*
+ * True: the kernel may be told of names. False: of nothing any more. Who renames a thousand files
+ * has the directories locked again before we hear of his next request: that is waited for.
+ */
 static bool may_lock(Notifier *notifier)
 {
     SCOPED_LOCK(&notifier->lock);
+    struct timespec until;
 
-    while (notifier->held && g_atomic_int_get(&notifier->running))
-        pthread_cond_wait(&notifier->released, &notifier->lock);
-    return g_atomic_int_get(&notifier->running);
+    while (g_atomic_int_get(&notifier->running)) {
+        if (!notifier->held && g_get_monotonic_time() >= notifier->rested)
+            return true;
+        until = time_of(notifier->rested);
+        if (notifier->held)
+            pthread_cond_wait(&notifier->released, &notifier->lock);
+        else
+            pthread_cond_timedwait(&notifier->released, &notifier->lock, &until);
+    }
+    return false;
 }
 
 /* Errors are of no interest: what the kernel does not know it needs not forget. */
@@ -191,15 +223,16 @@ void notifier_release(Notifier *notifier)
 {
     SCOPED_LOCK(&notifier->lock);
 
-    if (--notifier->held == 0)
-        pthread_cond_signal(&notifier->released);
+    if (--notifier->held > 0)
+        return;
+    notifier->rested = g_get_monotonic_time() + REST_MICROS;
+    pthread_cond_signal(&notifier->released);
 }
 
 void notifier_quiet(Notifier *notifier)
 {
     gint64 until = g_get_real_time() + QUIET_MICROS;
-    struct timespec deadline = {.tv_sec = until / G_USEC_PER_SEC,
-                                .tv_nsec = until % G_USEC_PER_SEC * 1000};
+    struct timespec deadline = time_of(until);
     int late = 0;
 
     end_running(notifier);

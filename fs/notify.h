@@ -27,7 +27,8 @@ void notifier_quiet(Notifier *notifier);
  * In between, names are not told (what is posted is told later): a request is under way for whose
  * answer the kernel holds directories locked. The thread would wait for that within the kernel,
  * where not even SIGKILL ends it; and the requests of a process that is not quite dead are never
- * given up. Any thread; as often as it likes, in pairs.
+ * given up. The kernel locks before it asks, so that names are told again only when a while has
+ * passed without such requests. Any thread; as often as it likes, in pairs.
  */
 void notifier_hold(Notifier *notifier);
 void notifier_release(Notifier *notifier);

@@ -1,6 +1,7 @@
 #include "removal.h"
 
 #include "../cache/journal.h"
+#include "arrivals.h"
 #include "dircache.h"
 #include "failure.h"
 #include "inode.h"
@@ -135,7 +136,8 @@ bool removals_hide(Removals *removals, uint32_t folder, const CatalogMessage *me
     uint64_t ino = inode_number(INODE_MESSAGE, folder, message->uid);
 
     return message->deleted || inode_map_has(removals->hidden, ino) ||
-           inode_map_has(removals->mount->moved, ino);
+           inode_map_has(removals->mount->moved, ino) ||
+           arrivals_has(removals->mount->arrivals, ino);
 }
 
 static guint count_queued(const Removals *removals)

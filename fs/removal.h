@@ -18,7 +18,7 @@ Removals *removals_new(Mount *mount, Journal *journal);
 void removals_free(Removals *removals);
 
 /* Whether the message has been removed, as far as a user is concerned, here or by another client
- * (\Deleted), or moved away (see inode_map.h). Any thread. */
+ * (\Deleted), or moved away (see arrivals.h and inode_map.h). Any thread. */
 bool removals_hide(Removals *removals, uint32_t folder, const CatalogMessage *message);
 
 /* --- the engine thread ----------------------------------------------------------------------- */

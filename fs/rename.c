@@ -1,3 +1,4 @@
+#include "arrivals.h"
 #include "control.h"
 #include "dircache.h"
 #include "draft.h"
@@ -221,11 +222,78 @@ static void rename_message(fuse_req_t req, uint32_t from, const CatalogMessage *
     request_post(request, to == from ? name_submit : move_submit);
 }
 
+/* --- of a message that is on its way -----------------------------------------------------------
+ */
+
+/* What was asked for, for when it has settled. */
+typedef struct {
+    fuse_ino_t new_parent;
+    char *new_name;
+    unsigned flags;
+} Again;
+
+static void again_free(gpointer data)
+{
+    Again *again = data;
+
+    g_free(again->new_name);
+    g_free(again);
+}
+
+static bool rename_settled(Request *request, const GError *error)
+{
+    const Again *again = request->data;
+
+    if (error)
+        fuse_reply_err(request->req, mail_errno(error));
+    else
+        rename_entry(request->req, request->ino, request->name, again->new_parent, again->new_name,
+                     again->flags);
+    return false;
+}
+
+static void rename_arrival(fuse_req_t req, fuse_ino_t parent, const char *name, const Again *asked,
+                           uint64_t ino)
+{
+    Request *request = request_new(mount_of(req), req, rename_settled);
+    Again *again = g_memdup2(asked, sizeof *asked);
+
+    again->new_name = g_strdup(asked->new_name);
+    request->ino = parent;
+    request->name = g_strdup(name);
+    request->changes = true;
+    request->follows = ino;
+    request->data = again;
+    request->free_data = again_free;
+    moves_post(request);
+}
+
+/* The name in the folder is no other entry's. */
+static void rename_name(fuse_req_t req, fuse_ino_t parent, uint32_t from, const char *name,
+                        uint32_t to, const Again *asked)
+{
+    Mount *mount = mount_of(req);
+    uint64_t arrival = arrivals_named(mount->arrivals, from, name);
+    CatalogMessage message;
+
+    if (from == to && strcmp(name, asked->new_name) == 0 && arrival)
+        fuse_reply_err(req, 0);
+    else if (arrival)
+        rename_arrival(req, parent, name, asked, arrival);
+    else if (!filename_message(mount, from, name, &message) ||
+             removals_hide(mount->removals, from, &message))
+        fuse_reply_err(req, control_lookup(parent, name) ? EPERM : ENOENT);
+    else if (from == to && strcmp(name, asked->new_name) == 0)
+        fuse_reply_err(req, 0);
+    else
+        rename_message(req, from, &message, to, asked->new_name);
+}
+
 void rename_entry(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                   const char *new_name, unsigned flags)
 {
+    const Again asked = {new_parent, (char *)new_name, flags};
     Mount *mount = mount_of(req);
-    CatalogMessage message;
     uint32_t from, to;
     TreeNode node;
 
@@ -235,13 +303,6 @@ void rename_entry(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_
         fuse_reply_err(req, EPERM); /* what is in .pullmail */
     else if (tree_child(mount->tree, from, name, &node))
         folders_rename(req, &node, new_parent, new_name);
-    else if (write_rename(req, parent, name, new_parent, new_name))
-        return;
-    else if (!filename_message(mount, from, name, &message) ||
-             removals_hide(mount->removals, from, &message))
-        fuse_reply_err(req, control_lookup(parent, name) ? EPERM : ENOENT);
-    else if (from == to && strcmp(name, new_name) == 0)
-        fuse_reply_err(req, 0);
-    else
-        rename_message(req, from, &message, to, new_name);
+    else if (!write_rename(req, parent, name, new_parent, new_name))
+        rename_name(req, parent, from, name, to, &asked);
 }

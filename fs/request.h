@@ -28,6 +28,8 @@ struct Request {
     struct fuse_file_info file; /* of an open */
     unsigned rounds;            /* how many fetches were made for its sake */
     bool changes;               /* the kernel locks directories until it is answered */
+    uint64_t follows;           /* a message on its way, for which it waits (see moves.h) */
+    RequestResume then;         /* of sync_wait: what resumes it in the end */
     gpointer data;              /* what else belongs to it, */
     GDestroyNotify free_data;   /* and is freed with it, if this is set */
 

@@ -292,7 +292,8 @@ static void succeed(Storing *storing)
      * not. It is told no more than it needs (see notify.h). */
     if (storing->draft.uid)
         notify_entry(mount->notifier, parent, storing->rename_to ? storing->rename_to : now.name);
-    refresh_stale(mount->refresher, folder);
+    if (!fits) /* else the catalog has all there is to know */
+        refresh_stale(mount->refresher, folder);
     flush_soon(mount->flusher);
     letters_note(mount->letters, true);
     letters_stored(mount->letters, storing->ino, NULL);

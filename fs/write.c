@@ -1,3 +1,4 @@
+#include "arrivals.h"
 #include "attr.h"
 #include "control.h"
 #include "dircache.h"
@@ -5,7 +6,9 @@
 #include "engine.h"
 #include "filename.h"
 #include "inode.h"
+#include "inode_map.h"
 #include "letters.h"
+#include "moves.h"
 #include "ops.h"
 #include "refresh.h"
 #include "storing.h"
@@ -343,6 +346,28 @@ static bool can_copy(const Mount *mount, fuse_ino_t from, fuse_ino_t to, size_t 
            st.st_size == 0;
 }
 
+/* The message has come to another folder, or has not been moved. */
+static bool copy_settled(Request *request, const GError *error)
+{
+    uint64_t from = inode_map_follow(request->mount->moved, request->follows);
+
+    if (error)
+        fuse_reply_err(request->req, mail_errno(error));
+    else
+        write_copy(request->req, from, 0, NULL, request->ino, 0, NULL, request->size, 0);
+    return false;
+}
+
+static void copy_arrival(fuse_req_t req, fuse_ino_t from, fuse_ino_t to, size_t length)
+{
+    Request *request = request_new(mount_of(req), req, copy_settled);
+
+    request->ino = to;
+    request->size = length;
+    request->follows = from;
+    moves_post(request);
+}
+
 void write_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset,
                 struct fuse_file_info *from_file, fuse_ino_t to, off_t to_offset,
                 struct fuse_file_info *to_file, size_t length, int flags)
@@ -352,6 +377,10 @@ void write_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset,
     Request *request;
 
     (void)from_file, (void)to_file;
+    if (arrivals_has(mount->arrivals, from) && !from_offset && !to_offset && !flags) {
+        copy_arrival(req, from, to, length);
+        return;
+    }
     if (check_changes(mount) || from_offset || to_offset || flags ||
         !can_copy(mount, from, to, length) ||
         !catalog_message(mount->catalog, inode_of(from).folder, inode_of(from).uid, &message)) {

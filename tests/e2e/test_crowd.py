@@ -11,7 +11,7 @@ import threading
 import unittest
 
 from faults import attempt
-from removing import letter, sync, without
+from removing import fsync, letter, sync, without
 from support import Mount, run, wait_for
 from test_move import MoveCase
 
@@ -83,8 +83,8 @@ class TwoMountsTest(MoveCase):
             for number in range(80):
                 self.assertIn(None, [result[number] for result in results if number in result], f"letter {number}")
             for mount in mounts:
-                for folder in folders:
-                    sync(mount, folder)
+                for folder in folders:  # what the other mount has removed meanwhile can't be moved
+                    self.assertIn(attempt(fsync, mount / folder), (None, errno.ENOENT))
             wait_for(lambda: set(self.letters("Shared")) == set(range(80, 90)), "what is left")
             places = self.places(folders)
             for number in range(90):

@@ -1,5 +1,5 @@
 """mv of messages in an IMAP mount: within a folder it is a name alone, to another folder the server
-moves them; nothing is fetched again, nothing is lost, and nothing is there twice."""
+moves them, a little later; nothing is fetched again, nothing is lost, and nothing is there twice."""
 import contextlib
 import datetime
 import errno
@@ -11,9 +11,9 @@ import subprocess
 import threading
 import unittest
 
-from faults import DATE, NO_SERVER, attempt, family, wait_flushed
+from faults import DATE, NO_SERVER, attempt, family, status, wait_flushed
 from relay import Relay
-from removing import RemoveCase, letter, sync, without
+from removing import RemoveCase, fsync, letter, sync, sync_at_last, without
 from support import Mount, run, wait_for
 from test_folders import EXCHANGE, NOREPLACE, renameat2
 
@@ -120,6 +120,7 @@ class MoveTest(MoveCase):
                 self.assertEqual(file.read(10), letter(4)[:10])
                 run("mv", path, mount / "To")
                 self.assertEqual(file.read(), letter(4)[10:])
+                sync(mount, "To")
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
                 file.seek(0)
                 self.assertEqual(file.read(), letter(4))
@@ -150,6 +151,7 @@ class MoveTest(MoveCase):
             names = sorted(os.listdir(mount / "All one") + os.listdir(mount / "All two"))
             for folder in numbers:
                 run("sh", "-c", f"mv '{mount}/{folder}'/*.eml '{mount}/Größe & mehr/'".replace(str(mount), str(mount.point)))
+            sync(mount)
             mark = self.server.mark()
             for _ in range(2):
                 self.assertEqual(sorted(os.listdir(mount / "Größe & mehr")), sorted(set(names)))
@@ -157,6 +159,7 @@ class MoveTest(MoveCase):
                 mount.remount()
             self.assertEqual(self.changes(mark), [])
             run("sh", "-c", f"cd '{mount.point}' && for f in Größe*/*1.eml; do mv \"$f\" 'All one/' && cat \"All one/${{f##*/}}\" >> '{mount.folder}/read'; done")
+            sync(mount)
             moved = self.shown(mount, "All one")
             self.assertTrue(moved)
             self.assertEqual(sorted(int(line.split()[2]) for line in open(mount.folder / "read", "rb") if b"letter" in line), moved)
@@ -176,6 +179,7 @@ class MoveTest(MoveCase):
             self.assertNotEqual(subprocess.run(["mv", "-f", source[0], mount / "Target"], check=False, stderr=subprocess.DEVNULL).returncode, 0)
             self.assertEqual(self.changes(mark), [])
             run("mv", source[0], mount / "Target/another.eml")
+            sync(mount)
             self.assertEqual(sorted(os.listdir(mount / "Target")), sorted([path.name for path in target] + ["another.eml"]))
             self.assertEqual(self.letters("Source", "Target"), [0, 0, 1, 1])
 
@@ -186,6 +190,7 @@ class MoveTest(MoveCase):
         with Mount(self.server, "refresh=1") as mount:
             path = sorted((mount / "Names").iterdir())[3]
             run("mv", path, mount / "Same names")  # its UID is 3 there, and 4 in its name
+            sync(mount)
             self.server.drop("Same names", letter(50), DATE + datetime.timedelta(minutes=3))
             self.assertEqual(self.letters("Same names"), [0, 1, 3, 50])
             wait_for(lambda: len(os.listdir(mount / "Same names")) == 4, "the message")
@@ -205,7 +210,11 @@ class MoveTest(MoveCase):
             path = mount.messages("Stays")[uid]
             self.mailbox.select("INBOX")
             self.mailbox.delete("Goes")
-            self.assertEqual(attempt(os.rename, path, mount / "Goes/x"), errno.ENOENT)
+            os.rename(path, mount / "Goes/x")
+            self.assertIn(attempt(fsync, mount / "Stays"), (errno.ENOENT, None))  # None: it was too late
+            wait_for(lambda: attempt(os.stat, mount / "Goes/x") == errno.ENOENT, "the end of the name")
+            self.assertIn("are not, and are shown where they were", mount.log())
+            self.assertEqual(status(mount, "moves-pending"), 0)
             self.check(mount, "Stays", truth)
             self.assertEqual(path.read_bytes(), letter(0))
 
@@ -215,6 +224,202 @@ class MoveTest(MoveCase):
             for target in mount / "Read only/x", mount / "INBOX/x":
                 self.assertEqual(attempt(os.rename, mount.messages("Read only")[uid], target), errno.EROFS)
             self.check(mount, "Read only", truth)
+
+
+class JournalTest(MoveCase):
+    """What mv was told is done is so for the user at once, and at the server whatever comes in between."""
+
+    def assert_moved(self, mount, source, target, numbers):
+        """These letters are in the target, once, for the user."""
+        self.assertEqual(self.shown(mount, target), numbers)
+        self.assertEqual(os.listdir(mount / source), [])
+
+    def mv(self, mount, source, target):
+        """mv of all of a folder."""
+        run("sh", "-c", 'mv "$1"/* "$2"/', "mv", str(mount / source), str(mount / target))
+
+    def test_many(self):
+        """A thousand go by a few commands, and are seen meanwhile, under the names that they had."""
+        mail = [(letter(number), DATE + datetime.timedelta(minutes=number)) for number in range(1000)]
+        for folder in "Many", "Many more":
+            self.mailbox.create(folder)
+        for text, date in mail:
+            self.server.drop("Many", text, date)
+        self.mailbox.select("Many")
+        with Mount(self.server) as mount:
+            names = sorted(os.listdir(mount / "Many"))
+            self.assertEqual(len(names), 1000)
+            mark = self.server.mark()
+            self.mv(mount, "Many", "Many more")
+            self.assertEqual(sorted(os.listdir(mount / "Many more")), names)
+            self.assertEqual(os.listdir(mount / "Many"), [])
+            sync(mount)
+            self.assertEqual(status(mount, "moves-pending"), 0)
+            commands = self.server.commands(mark)
+            self.assertLess(len(commands), 20)
+            self.assertEqual({name for name in (command.name for command in commands) if "MOVE" in name}, {"UID MOVE"})
+            for _ in range(2):
+                self.assertEqual(sorted(os.listdir(mount / "Many more")), names)
+                self.assertEqual(os.listdir(mount / "Many"), [])
+                mount.remount()
+            self.assertEqual(self.mailbox.uids("Many"), [])
+            self.assertEqual(len(self.mailbox.uids("Many more")), 1000)
+            self.assertEqual((mount / "Many more" / names[700]).read_bytes(), letter(700))
+
+    def test_killed(self):
+        """Right after mv, and once more in the midst of what the next mount does."""
+        self.fill("Killed", 12)
+        self.fill("Killed more", 0)
+        with Mount(self.server) as mount:
+            names = sorted(os.listdir(mount / "Killed"))
+            os.listdir(mount / "Killed more")
+            self.mv(mount, "Killed", "Killed more")
+            mount.kill()
+            self.assertEqual(self.letters("Killed", "Killed more"), list(range(12)))
+            mount.start()
+            mount.kill()
+            mount.start()
+            self.assertEqual(sorted(os.listdir(mount / "Killed more")), names)
+            self.assert_moved(mount, "Killed", "Killed more", list(range(12)))
+            sync(mount)
+            self.assertEqual(self.letters("Killed"), [])
+            self.assertEqual(self.letters("Killed more"), list(range(12)))
+            mount.remount()
+            self.assertEqual(sorted(os.listdir(mount / "Killed more")), names)
+
+    def test_moved_unseen(self):
+        """The server had moved them when the mount was killed, and nobody had been told."""
+        self.fill("Unseen", 6)
+        self.fill("Unseen more", 2, 50)
+        with contextlib.ExitStack() as stack:
+            relay = stack.enter_context(Relay(self.server.ports["imap"]))
+            relay.cut_from = b"COPYUID"
+            mount = stack.enter_context(Mount(self.server, "tls=off", url=relay.url()))
+            names = sorted(os.listdir(mount / "Unseen"))
+            others = sorted(os.listdir(mount / "Unseen more"))
+            relay.cut_after, relay.hang = 0, True
+            for index, name in enumerate(names):
+                os.rename(mount / "Unseen" / name, mount / "Unseen more" / f"{index}.eml")
+            wait_for(lambda: self.letters("Unseen") == [], "the move")
+            mount.kill()
+            relay.cut_after, relay.silent, relay.hang = None, False, False
+            relay.cut()
+            mount.start()
+            expected = sorted(others + [f"{index}.eml" for index in range(6)])
+            self.assertEqual(sorted(os.listdir(mount / "Unseen more")), expected)
+            self.assertEqual(self.shown(mount, "Unseen", "Unseen more"), [0, 1, 2, 3, 4, 5, 50, 51])
+            sync(mount)
+            self.assertEqual(sorted(os.listdir(mount / "Unseen more")), expected)
+            self.assertEqual(self.letters("Unseen more"), [0, 1, 2, 3, 4, 5, 50, 51])
+            for index in range(6):
+                self.assertEqual((mount / "Unseen more" / f"{index}.eml").read_bytes(), letter(index))
+
+    def test_outage(self):
+        """Without a server mv goes on; the next mount knows of it, and does it when there is one."""
+        self.fill("Outage", 5)
+        self.fill("Outage more", 0)
+        with Mount(self.server, "timeout=3") as mount:
+            names = sorted(os.listdir(mount / "Outage"))
+            for name in names:
+                (mount / "Outage" / name).read_bytes()
+            os.listdir(mount / "Outage more")
+            self.server.stop()
+            self.mv(mount, "Outage", "Outage more")
+            self.assertEqual(sorted(os.listdir(mount / "Outage more")), names)
+            self.assertEqual(os.listdir(mount / "Outage"), [])
+            self.assertEqual((mount / "Outage more" / names[3]).read_bytes(), letter(3))
+            self.assertEqual(status(mount, "moves-pending"), 5)
+            self.assertIn(attempt(fsync, mount / "Outage"), NO_SERVER)
+            self.assertIn(attempt(os.unlink, mount / "Outage more" / names[3]), NO_SERVER)
+            self.server.start()
+            self.connect()
+            sync_at_last(mount)
+            self.assertEqual(self.letters("Outage more"), list(range(5)))
+            self.assert_moved(mount, "Outage", "Outage more", list(range(5)))
+
+    def test_unmounted(self):
+        """umount has it done, or says how many are left."""
+        self.fill("Unmounted", 5)
+        self.fill("Unmounted more", 0)
+        with Mount(self.server, "timeout=3") as mount:
+            os.listdir(mount / "Unmounted")
+            self.mv(mount, "Unmounted", "Unmounted more")
+            mount.stop()
+            self.assertEqual(self.letters("Unmounted more"), list(range(5)))
+            mount.start()
+            names = sorted(os.listdir(mount / "Unmounted more"))
+            self.server.stop()
+            self.mv(mount, "Unmounted more", "Unmounted")
+            mount.stop()
+            self.assertIn("5 messages are still to be moved at the server", mount.log())
+            self.server.start()
+            self.connect()
+            mount.start()
+            self.assertEqual(sorted(os.listdir(mount / "Unmounted")), names)
+            sync(mount)
+            self.assertEqual(self.letters("Unmounted"), list(range(5)))
+
+    def test_on_its_way(self):
+        """What is done with it before the server has been told."""
+        self.fill("One", 6)
+        for folder in "Two", "Three":
+            self.fill(folder, 0)
+        with Mount(self.server) as mount:
+            names = sorted(os.listdir(mount / "One"))
+            for folder in "Two", "Three":
+                os.listdir(mount / folder)
+            for name in names:
+                os.rename(mount / "One" / name, mount / "Two" / name)
+                self.assertEqual(attempt(os.stat, mount / "One" / name), errno.ENOENT)
+                os.rename(mount / "Two" / name, mount / "Three" / f"x{name}")
+            self.assertEqual(attempt(os.open, mount / "Three" / f"x{names[0]}", os.O_CREAT | os.O_EXCL | os.O_WRONLY), errno.EEXIST)
+            self.assertEqual(attempt(os.mkdir, mount / "Three" / f"x{names[0]}"), errno.EEXIST)
+            os.rmdir(mount / "One")
+            self.assertEqual(self.letters("Two", "Three"), list(range(6)))
+            os.unlink(mount / "Three" / f"x{names[0]}")
+            os.setxattr(mount / "Three" / f"x{names[1]}", "user.mail.flags", b"\\Answered")
+            run("cp", mount / "Three" / f"x{names[2]}", mount / "Two" / "copy.eml")
+            self.assertEqual((mount / "Two/copy.eml").read_bytes(), letter(2))
+            os.rename(mount / "Three" / f"x{names[5]}", mount / "Three" / "last")
+            sync(mount)
+            self.assertEqual(self.letters("Three"), [1, 2, 3, 4, 5])
+            self.assertEqual(self.described("Three")[letter(1)]["flags"], {"\\Answered"})
+            self.assertEqual(self.letters("Two"), [2])
+            self.assertEqual(sorted(os.listdir(mount / "Three")), sorted(["last", *(f"x{name}" for name in names[1:5])]))
+
+    def test_folder_renamed(self):
+        """One that has to give, or to get, messages."""
+        self.fill("Giver", 3)
+        self.fill("Taker", 0)
+        with Mount(self.server) as mount:
+            os.listdir(mount / "Giver")
+            self.mv(mount, "Giver", "Taker")
+            os.rename(mount / "Taker", mount / "Taken")
+            self.assertEqual(self.letters("Taken"), [0, 1, 2])
+            self.assertEqual(self.shown(mount, "Taken"), [0, 1, 2])
+            self.mv(mount, "Taken", "Giver")
+            os.rmdir(mount / "Taken")
+            self.assertEqual(self.letters("Giver"), [0, 1, 2])
+
+    def test_made_anew(self):
+        """The target is another folder of that name by now: what was to go there is where it was, and the log says so."""
+        self.fill("Keeps", 2)
+        self.fill("Anew", 1, 5)
+        with Mount(self.server, "refresh=1") as mount:
+            names = sorted(os.listdir(mount / "Keeps"))
+            os.listdir(mount / "Anew")
+            self.server.stop()
+            os.rename(mount / "Keeps" / names[0], mount / "Anew/x")
+            mount.stop()
+            self.server.start()
+            self.connect()
+            self.mailbox.select("INBOX")
+            self.mailbox.delete("Anew")
+            mount.start()
+            wait_for(lambda: status(mount, "moves-pending") == 0, "the end of the move", 60)
+            wait_for(lambda: sorted(os.listdir(mount / "Keeps")) == names, "the message")
+            self.assertRegex(mount.log(), "is not moved|are not, and are shown where they were")
+            self.assertEqual(self.letters("Keeps"), [0, 1])
 
 
 class OldServerTest(MoveCase):
@@ -232,6 +437,7 @@ class OldServerTest(MoveCase):
             mark = self.server.mark()
             for uid in uids[1:4]:
                 run("mv", paths[uid], mount / "New" / f"was {uid}")
+                sync(mount)
             for uid in uids[1:4]:
                 self.assertEqual((mount / "New" / f"was {uid}").read_bytes(), contents[uid])
                 self.assertEqual(attempt(os.stat, paths[uid]), errno.ENOENT)
@@ -257,6 +463,7 @@ class NoMoveTest(MoveCase):
         with Mount(self.server) as mount:
             path = mount.messages("Old")[uid]
             run("mv", path, mount / "New")
+            sync(mount)
             self.assertEqual((mount / "New" / path.name).read_bytes(), letter(1))
             self.assertEqual(self.letters("Old"), [0, 2])
             self.assertEqual(self.letters("New"), [1])
@@ -270,13 +477,14 @@ class NoMoveTest(MoveCase):
             path = mount.messages("Cut")[uid]
             os.listdir(mount / "Into")
             relay.hold = b"UID STORE"
+            os.rename(path, mount / "Into/x")
             results = []
-            mover = threading.Thread(target=lambda: results.append(attempt(os.rename, path, mount / "Into/x")))
-            mover.start()
+            syncer = threading.Thread(target=lambda: results.append(attempt(fsync, mount / "Into")))
+            syncer.start()
             self.assertTrue(relay.held.wait(30))
             relay.hold = None
             relay.cut()
-            mover.join(60)
+            syncer.join(60)
             self.assertEqual(results, [None])
             self.assertEqual((mount / "Into/x").read_bytes(), letter(1))
             self.assertEqual(self.letters("Cut"), [0, 2])
@@ -357,6 +565,8 @@ class KillTest(MoveCase):
             self.assertFalse(mover.is_alive())
             self.assertEqual(mover.wrong, set())
             self.connect()
+            for folder in folders:  # without waiting for when it is tried again
+                wait_for(lambda folder=folder: attempt(fsync, mount / folder) is None, "the server", 60)
             wait_for(lambda: self.letters(*folders) == list(range(30)), "each letter, once")
             wait_for(lambda: self.shown(mount, *folders) == list(range(30)), "each letter in the mount")
             self.assertGreater(mover.done, 5)

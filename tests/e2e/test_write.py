@@ -168,7 +168,9 @@ class ToolsTest(WriteCase):
         run("cp", "-r", self.place, self.mount / other)
         self.assertEqual(self.server.count("UID COPY", mark), 4)
         self.assertEqual(self.appends(mark), 0)
-        self.assertEqual(self.server.fetched(mark), [])
+        # What is read ahead of whoever reads a folder may be the next folder's.
+        texts = {len(text.partition(b"\r\n\r\n")[2]) for text in data.values()}
+        self.assertEqual([each for each in self.server.fetched(mark) if each.length in texts], [])
         self.assertEqual(self.stored(other), sorted(data.values()))
         self.assertEqual(self.dates(other), self.dates())
         self.assertEqual(sorted(os.listdir(self.mount / other)), sorted(data))
@@ -436,7 +438,7 @@ class LostTest(WriteCase):
             self.assertEqual(attempt(write, mount / self.folder / "a.eml", letter("a.eml")), errno.ETIMEDOUT)
             relay.silent = False
             relay.cut()
-            self.assertEqual(os.listdir(mount / self.folder), [])
+            self.assertNotIn("a.eml", os.listdir(mount / self.folder))
             self.assertLessEqual(len(self.stored()), 1)
 
     def test_mount_is_killed(self):

@@ -114,6 +114,7 @@ static void fs_begin_removals(Fs *fs)
 {
     removals_begin(fs->mount.removals);
     letters_begin(fs->mount.letters);
+    moves_begin(fs->mount.moves);
     fs_call_done(fs, NULL);
 }
 
@@ -188,6 +189,7 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
     mount->moved = inode_map_new();
+    mount->arrivals = arrivals_new();
     mount->removals = removals_new(mount, mount->journal);
     mount->drafts = drafts_new(directory);
     mount->storer = storer_new();
@@ -262,6 +264,7 @@ static void fs_unmount(Fs *fs)
     drafts_free(mount->drafts);
     moves_free(mount->moves);
     removals_free(mount->removals);
+    arrivals_free(mount->arrivals);
     inode_map_free(mount->moved);
     refresher_free(mount->refresher);
     requests_free(mount->requests);

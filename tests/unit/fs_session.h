@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "../../fs/arrivals.h"
 #include "../../fs/control.h"
 #include "../../fs/dircache.h"
 #include "../../fs/draft.h"

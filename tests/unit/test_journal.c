@@ -152,6 +152,136 @@ static void test_belongs_to_its_folder(void **state)
     journal_close(journal);
 }
 
+static void assert_moves(Journal *journal, const char *expected)
+{
+    g_autoptr(GArray) moves = journal_moves(journal);
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; i < moves->len; i++) {
+        const JournalMove *each = &g_array_index(moves, JournalMove, i);
+        g_string_append_printf(text, "%u/%u>%u/%u %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT " %s; ",
+                               each->folder, each->uid, each->target, each->first,
+                               (guint64)each->size, (gint64)each->date, each->name);
+    }
+    assert_string_equal(text->str, expected);
+}
+
+static void add_move(Journal *journal, uint32_t folder, uint32_t uid, uint32_t target,
+                     const char *name, Told *all)
+{
+    g_autofree char *copy = g_strdup(name);
+    const JournalMove move = {.folder = folder,
+                              .uid = uid,
+                              .target = target,
+                              .first = 4294967295,
+                              .size = UINT64_C(1) << 40,
+                              .date = -7,
+                              .name = copy};
+    journal_add_move(journal, &move, told, all);
+}
+
+/* In their order, whichever transaction each is in. */
+static void test_moves(void **state)
+{
+    Told all = {.kept = 0};
+    Journal *journal = journal_open(*state);
+    assert_true(journal_owns_moves(journal));
+    assert_moves(journal, "");
+    add_move(journal, 7, 3, 8, "Grüße.eml", &all);
+    add_move(journal, 5, 9, 8, "b", &all);
+    add_move(journal, 5, 1, 8, "c", &all);
+    journal_end_move(journal, 5, 9);
+    journal_end_move(journal, 5, 1);
+    add_move(journal, 5, 1, 6, "d", &all);
+    journal_end_move(journal, 9, 9);
+    await(&all, 4);
+    assert_int_equal(all.kept, 4);
+    journal_close(journal);
+    journal = journal_open(*state);
+    assert_moves(journal, "5/1>6/4294967295 1099511627776 -7 d; "
+                          "7/3>8/4294967295 1099511627776 -7 Grüße.eml; ");
+    journal_close(journal);
+    assert_int_equal(warnings, 0);
+}
+
+/* Neither those from it nor those to it outlive a folder. */
+static void test_moves_belong_to_both_folders(void **state)
+{
+    Told all = {.kept = 0};
+    Catalog *catalog = catalog_open(*state);
+    uint32_t first = catalog_put_folder(catalog, &(MailFolderInfo){"a", '/', 0});
+    uint32_t second = catalog_put_folder(catalog, &(MailFolderInfo){"b", '/', 0});
+    uint32_t third = catalog_put_folder(catalog, &(MailFolderInfo){"c", '/', 0});
+    Journal *journal = journal_open(*state);
+    add_move(journal, first, 1, second, "x", &all);
+    add_move(journal, second, 2, first, "y", &all);
+    add_move(journal, second, 3, third, "z", &all);
+    await(&all, 3);
+    assert_int_equal(catalog_reset_folder(catalog, first, 5), first);
+    assert_int_not_equal(catalog_reset_folder(catalog, first, 6), first);
+    catalog_close(catalog);
+    g_autofree char *expected = g_strdup_printf("%u/3>%u/4294967295 1099511627776 -7 z; ", second,
+                                                third);
+    journal_close(journal);
+    journal = journal_open(*state);
+    assert_moves(journal, expected);
+    journal_close(journal);
+}
+
+/* One at a time, until it ends, however that may be. */
+static void test_owner(void **state)
+{
+    Journal *one = journal_open(*state), *other = journal_open(*state);
+    assert_true(journal_owns_moves(one));
+    assert_true(journal_owns_moves(one));
+    assert_false(journal_owns_moves(other));
+    journal_close(one);
+    assert_true(journal_owns_moves(other));
+    journal_close(other);
+    pid_t child = fork();
+    if (child == 0) {
+        CHILD_CHECK(journal_owns_moves(journal_open(*state)));
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    one = journal_open(*state);
+    assert_true(journal_owns_moves(one));
+    journal_close(one);
+    one = journal_open(NULL);
+    assert_false(journal_owns_moves(one));
+    journal_close(one);
+}
+
+/* A cache of the version before has room for them, and loses nothing. */
+static void test_upgrade(void **state)
+{
+    Told all = {.kept = 0};
+    Catalog *catalog = catalog_open(*state);
+    uint32_t folder = catalog_put_folder(catalog, &(MailFolderInfo){"a", '/', 0});
+    catalog_close(catalog);
+    Journal *journal = journal_open(*state);
+    journal_add_removal(journal, (JournalRemoval){folder, 3}, told, &all);
+    await(&all, 1);
+    journal_close(journal);
+    DatabaseState result;
+    g_autofree char *why = NULL;
+    Database *database = database_open(&index_kind, *state, &result, &why);
+    assert_int_equal(database_run(database, "DROP TABLE move; PRAGMA user_version = 4"),
+                     DATABASE_OK);
+    database_close(database);
+    catalog = catalog_open(*state);
+    assert_int_equal(catalog_put_folder(catalog, &(MailFolderInfo){"a", '/', 0}), folder);
+    journal = journal_open(*state);
+    g_autofree char *removal = g_strdup_printf("%u/3 ", folder);
+    assert_removals(journal, removal);
+    assert_moves(journal, "");
+    add_move(journal, folder, 3, folder + 1, "x", &all);
+    await(&all, 2);
+    assert_int_equal(all.kept, 2);
+    journal_close(journal);
+    catalog_close(catalog);
+    assert_int_equal(warnings, 0);
+}
+
 /* What others committed to the file is on the disk with it: each takes a commit of its own. */
 static void test_sync(void **state)
 {
@@ -240,6 +370,10 @@ int main(void)
         TEST_IN_DIRECTORY(test_belongs_to_its_folder),
         TEST_IN_DIRECTORY(test_full_disk),
         TEST_IN_DIRECTORY(test_sync),
+        TEST_IN_DIRECTORY(test_moves),
+        TEST_IN_DIRECTORY(test_moves_belong_to_both_folders),
+        TEST_IN_DIRECTORY(test_owner),
+        TEST_IN_DIRECTORY(test_upgrade),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
