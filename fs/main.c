@@ -213,6 +213,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
 
 static void mount_end(Mount *mount)
 {
+    mount->ending = g_get_monotonic_time();
     pusher_stop(mount->pusher);
     notifier_stop(mount->notifier);
     if (mount->features) { /* it was connected */

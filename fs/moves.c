@@ -13,7 +13,6 @@ enum {
     PATIENCE_MILLIS = 8000, /* of the first one, however many follow */
     RETRY_MILLIS = 1000,    /* after the first failure; doubles */
     RETRY_MOST_MILLIS = 300000,
-    FINISH_MILLIS = 5000,
 };
 
 /* What the journal's thread tells the engine. */
@@ -534,6 +533,6 @@ void moves_finish(Moves *moves, MailDone done, gpointer data)
     moves->done = done;
     moves->done_data = data;
     moves->urgent = true;
-    moves->deadline = engine_after(FINISH_MILLIS, on_deadline, moves);
+    moves->deadline = engine_after(mount_patience(moves->mount), on_deadline, moves);
     begin_round(moves);
 }

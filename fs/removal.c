@@ -18,7 +18,6 @@ enum {
     PATIENCE_MILLIS = 8000, /* of the first one, however many follow */
     RETRY_MILLIS = 1000,    /* after the first failure; doubles */
     RETRY_MOST_MILLIS = 300000,
-    FINISH_MILLIS = 5000,
 };
 
 /*
@@ -598,6 +597,6 @@ void removals_finish(Removals *removals, MailDone done, gpointer data)
     }
     removals->done = done;
     removals->done_data = data;
-    removals->deadline = engine_after(FINISH_MILLIS, on_deadline, removals);
+    removals->deadline = engine_after(mount_patience(removals->mount), on_deadline, removals);
     begin(removals);
 }
