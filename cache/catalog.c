@@ -484,6 +484,21 @@ void catalog_prove(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t hea
         catalog_mark_row(found, row);
 }
 
+bool catalog_learn(Catalog *catalog, uint32_t folder, uint32_t uid)
+{
+    Folder *found = find(catalog, folder);
+    Row *row = found ? rows_find(&found->rows, uid) : NULL;
+    Row proved;
+    if (!row || row->proof & CATALOG_SIZE_PROVED || found->unsaved || !catalog->index ||
+        !index_find_proof(catalog->index, folder, uid, &proved))
+        return false;
+    SCOPED_LOCK(&catalog->lock);
+    set_size(found, row, proved.size);
+    row->header_length = proved.header_length;
+    row->proof |= proved.proof;
+    return true;
+}
+
 void catalog_put_header_length(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t length)
 {
     Folder *found = find(catalog, folder);

@@ -157,6 +157,12 @@ void catalog_put_state(Catalog *catalog, uint32_t folder, const MailFolderState 
  * (once a message). proof: further CATALOG_ bits to set. */
 void catalog_prove(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t header_length,
                    uint64_t size, unsigned proof);
+/*
+ * Another process that has the same cache directory may have proved the message meanwhile: true if
+ * so, and it is known as if proved here (but does not count in the size record). False also where
+ * it was proved already.
+ */
+bool catalog_learn(Catalog *catalog, uint32_t folder, uint32_t uid);
 /* Only the header's length was seen. */
 void catalog_put_header_length(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t length);
 

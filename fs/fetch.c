@@ -248,6 +248,7 @@ static void start(Flight *flight)
             conclude_text(flight, ENOENT, "it is gone");
             return;
         }
+        fetch_learn(flight->mount, flight->ino, &message);
         if (start_first(flight, &message))
             return;
     }

@@ -192,13 +192,14 @@ static bool has_room(Prefetcher *prefetcher, const Sweep *sweep)
 /* --- asking ------------------------------------------------------------------------------------
  */
 
-static bool is_held(Prefetcher *prefetcher, uint32_t folder, const CatalogMessage *message,
+static bool is_held(Prefetcher *prefetcher, uint32_t folder, CatalogMessage *message,
                     uint64_t wanted)
 {
     Content *content = prefetcher->mount->content;
     uint64_t length = MIN(wanted, message->size);
     uint32_t last = length ? (uint32_t)((length - 1) / CONTENT_BLOCK) : 0;
 
+    fetch_learn(prefetcher->mount, inode_number(INODE_MESSAGE, folder, message->uid), message);
     /* Most are of this kind, and need no look into the cache. */
     if (!message->header_length && !message->proof)
         return false;

@@ -67,6 +67,25 @@ class CacheTest(unittest.TestCase):
             self.assertEqual(self.server.fetched(mark), [])
             self.assertEqual(warnings(one), [])
 
+    def test_what_one_reads_the_other_does_not_fetch(self):
+        """Both are mounted, and have listed all, before either reads."""
+        with Mount(self.server) as one:
+            check_bytes(self, one.messages(), self.truth, self.uids[:1])
+            one.remount()
+            with self.beside(one) as other:
+                self.check_beside(one, other)
+
+    def check_beside(self, one, other):
+        check_bytes(self, other.messages(), self.truth, self.uids[:1])
+        check_bytes(self, one.messages(), self.truth)
+        wait_flushed(one, self.truth)
+        time.sleep(1.1)  # so often is looked whether others write
+        mark = self.server.mark()
+        check_bytes(self, other.messages(), self.truth)
+        self.assertEqual(self.server.fetched(mark), [])
+        self.assertEqual(status(other, "sizes-wrong"), 0)
+        self.assertEqual(warnings(one) + warnings(other), [])
+
     def test_two_at_once(self):
         """Both begin with nothing, and read all, one from either end; then one dies."""
         with Mount(self.server) as one, self.beside(one) as other:
