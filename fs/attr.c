@@ -72,6 +72,15 @@ static bool attr_draft(const Mount *mount, fuse_ino_t ino, struct stat *st)
     return drafts_stat(mount->drafts, ino, st) == 0;
 }
 
+/* What is written over it is what it is like. */
+static void attr_over(const Mount *mount, fuse_ino_t ino, struct stat *st)
+{
+    uint64_t draft = drafts_over(mount->drafts, ino);
+
+    if (draft)
+        drafts_stat(mount->drafts, draft, st);
+}
+
 bool attr_of(const Mount *mount, fuse_ino_t ino, struct stat *st)
 {
     Inode inode = inode_of(ino);
@@ -90,6 +99,7 @@ bool attr_of(const Mount *mount, fuse_ino_t ino, struct stat *st)
             !arrivals_message(mount->arrivals, ino, &message))
             return false;
         attr_message(mount, inode.folder, &message, st);
+        attr_over(mount, ino, st);
         return true;
     }
     if (inode.kind == INODE_DRAFT)

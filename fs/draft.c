@@ -1,4 +1,4 @@
-#include "draft.h"
+#include "draft_private.h"
 
 #include "../cache/scopedlock.h"
 #include "inode.h"
@@ -9,28 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/*
- * A file. It is in the table while it has a name, or the kernel knows it; who uses its descriptor
- * without the lock has a reference. A name in a folder is that of one file at most.
- */
-typedef struct {
-    gint references;
-    Draft about;
-    uint64_t lookups;
-    uint64_t stored_version;
-    int64_t stored_date;
-    uint64_t copied_size;
-    int fd;
-} File;
-
-/* All but the directory is under `lock`. */
-struct Drafts {
-    char *directory;
-    pthread_mutex_t lock;
-    GHashTable *files; /* ino -> File */
-    uint32_t last;     /* of the numbers given */
-};
-
 /* --- life --------------------------------------------------------------------------------------
  */
 
@@ -39,9 +17,9 @@ void draft_clear(Draft *draft)
     g_clear_pointer(&draft->name, g_free);
 }
 
-static void file_unref(gpointer data)
+void draft_file_unref(gpointer data)
 {
-    File *file = data;
+    DraftFile *file = data;
 
     if (!file || !g_atomic_int_dec_and_test(&file->references))
         return;
@@ -49,7 +27,6 @@ static void file_unref(gpointer data)
     draft_clear(&file->about);
     g_free(file);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(File, file_unref)
 
 Drafts *drafts_new(const char *directory)
 {
@@ -57,7 +34,7 @@ Drafts *drafts_new(const char *directory)
 
     drafts->directory = g_strdup(directory);
     pthread_mutex_init(&drafts->lock, NULL);
-    drafts->files = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, file_unref);
+    drafts->files = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, draft_file_unref);
     return drafts;
 }
 
@@ -65,6 +42,7 @@ void drafts_free(Drafts *drafts)
 {
     if (!drafts)
         return;
+    g_queue_clear(&drafts->suspended);
     g_hash_table_unref(drafts->files);
     pthread_mutex_destroy(&drafts->lock);
     g_free(drafts->directory);
@@ -76,19 +54,19 @@ const char *drafts_directory(const Drafts *drafts)
     return drafts->directory;
 }
 
-static File *find(const Drafts *drafts, uint64_t ino)
+DraftFile *drafts_file(const Drafts *drafts, uint64_t ino)
 {
     return g_hash_table_lookup(drafts->files, &ino);
 }
 
-static File *find_named(const Drafts *drafts, uint32_t folder, const char *name)
+static DraftFile *find_named(const Drafts *drafts, uint32_t folder, const char *name)
 {
     GHashTableIter iter;
     gpointer value;
 
     g_hash_table_iter_init(&iter, drafts->files);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        File *file = value;
+        DraftFile *file = value;
         if (file->about.named && file->about.folder == folder &&
             strcmp(file->about.name, name) == 0)
             return file;
@@ -97,36 +75,40 @@ static File *find_named(const Drafts *drafts, uint32_t folder, const char *name)
 }
 
 /* With a reference, for who is about to wait for the disk. */
-static File *use(Drafts *drafts, uint64_t ino)
+static DraftFile *use(Drafts *drafts, uint64_t ino)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (file)
         g_atomic_int_inc(&file->references);
     return file;
 }
 
-/* Nobody can come to it any more. */
-static void drop_unused(Drafts *drafts, const File *file)
+void drafts_drop_unused(Drafts *drafts, const DraftFile *file)
 {
     uint64_t ino = file->about.ino;
 
-    if (!file->about.named && !file->lookups)
+    if (!file->about.named && !file->about.over && !file->lookups)
         g_hash_table_remove(drafts->files, &ino);
 }
 
-static bool is_temporary(const char *name)
+bool draft_is_temporary(const char *name)
 {
-    return name[0] == '.';
+    size_t length = strlen(name);
+    bool is_sed = length == 9 && g_str_has_prefix(name, "sed");
+
+    for (size_t i = 3; is_sed && i < length; i++)
+        is_sed = g_ascii_isalnum(name[i]);
+    return name[0] == '.' || is_sed || (name[0] == '#' && length > 1 && name[length - 1] == '#');
 }
 
-static Draft copy_of(const File *file)
+static Draft copy_of(const DraftFile *file)
 {
     Draft copy = file->about;
 
     copy.name = g_strdup(file->about.name);
-    copy.temporary = is_temporary(copy.name);
+    copy.temporary = draft_is_temporary(copy.name);
     copy.changed = copy.version != file->stored_version;
     return copy;
 }
@@ -134,9 +116,9 @@ static Draft copy_of(const File *file)
 /* --- names -------------------------------------------------------------------------------------
  */
 
-static File *file_new(uint32_t folder, const char *name, int fd)
+DraftFile *draft_file_new(uint32_t folder, const char *name, int fd)
 {
-    File *file = g_new0(File, 1);
+    DraftFile *file = g_new0(DraftFile, 1);
 
     file->references = 1;
     file->lookups = 1;
@@ -146,7 +128,7 @@ static File *file_new(uint32_t folder, const char *name, int fd)
 }
 
 /* 0: the name is taken, or there are no more numbers. The file is the table's otherwise. */
-static uint64_t insert(Drafts *drafts, File *file)
+static uint64_t insert(Drafts *drafts, DraftFile *file)
 {
     SCOPED_LOCK(&drafts->lock);
 
@@ -161,21 +143,21 @@ int drafts_create(Drafts *drafts, uint32_t folder, const char *name, uint64_t *i
 {
     g_autoptr(GError) error = NULL;
     int fd = privatefile_open(drafts->directory, &error);
-    File *file;
+    DraftFile *file;
 
     if (fd < 0)
         return mail_errno(error);
-    file = file_new(folder, name, fd);
+    file = draft_file_new(folder, name, fd);
     *ino = insert(drafts, file);
     if (!*ino)
-        file_unref(file);
+        draft_file_unref(file);
     return *ino ? 0 : EEXIST;
 }
 
 uint64_t drafts_named(Drafts *drafts, uint32_t folder, const char *name)
 {
     SCOPED_LOCK(&drafts->lock);
-    const File *file = find_named(drafts, folder, name);
+    const DraftFile *file = find_named(drafts, folder, name);
 
     return file ? file->about.ino : 0;
 }
@@ -183,13 +165,13 @@ uint64_t drafts_named(Drafts *drafts, uint32_t folder, const char *name)
 bool drafts_after(Drafts *drafts, uint32_t folder, uint64_t after, Draft *draft)
 {
     SCOPED_LOCK(&drafts->lock);
-    const File *next = NULL;
+    const DraftFile *next = NULL;
     GHashTableIter iter;
     gpointer value;
 
     g_hash_table_iter_init(&iter, drafts->files);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const File *file = value;
+        const DraftFile *file = value;
         if (file->about.named && file->about.folder == folder && file->about.ino > after &&
             (!next || file->about.ino < next->about.ino))
             next = file;
@@ -208,7 +190,7 @@ GArray *drafts_left(Drafts *drafts)
 
     g_hash_table_iter_init(&iter, drafts->files);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const File *file = value;
+        const DraftFile *file = value;
         if (file->about.named)
             g_array_append_val(left, file->about.ino);
     }
@@ -218,8 +200,8 @@ GArray *drafts_left(Drafts *drafts)
 int drafts_rename(Drafts *drafts, uint64_t ino, const char *name)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
-    const File *other = file ? find_named(drafts, file->about.folder, name) : NULL;
+    DraftFile *file = drafts_file(drafts, ino);
+    const DraftFile *other = file ? find_named(drafts, file->about.folder, name) : NULL;
 
     if (!file || !file->about.named)
         return ENOENT;
@@ -232,17 +214,17 @@ int drafts_rename(Drafts *drafts, uint64_t ino, const char *name)
     return 0;
 }
 
-static void remove_file(Drafts *drafts, File *file)
+static void remove_file(Drafts *drafts, DraftFile *file)
 {
     file->about.named = false;
     file->about.removed = true;
-    drop_unused(drafts, file);
+    drafts_drop_unused(drafts, file);
 }
 
 int drafts_unlink(Drafts *drafts, uint32_t folder, const char *name)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find_named(drafts, folder, name);
+    DraftFile *file = find_named(drafts, folder, name);
 
     if (!file)
         return ENOENT;
@@ -253,7 +235,7 @@ int drafts_unlink(Drafts *drafts, uint32_t folder, const char *name)
 void drafts_drop(Drafts *drafts, uint64_t ino)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (file)
         remove_file(drafts, file);
@@ -265,7 +247,7 @@ void drafts_drop(Drafts *drafts, uint64_t ino)
 bool drafts_look_up(Drafts *drafts, uint64_t ino)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (file)
         file->lookups++;
@@ -275,18 +257,18 @@ bool drafts_look_up(Drafts *drafts, uint64_t ino)
 void drafts_forget(Drafts *drafts, uint64_t ino, uint64_t lookups)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (!file)
         return;
     file->lookups -= MIN(lookups, file->lookups);
-    drop_unused(drafts, file);
+    drafts_drop_unused(drafts, file);
 }
 
 bool drafts_find(Drafts *drafts, uint64_t ino, Draft *draft)
 {
     SCOPED_LOCK(&drafts->lock);
-    const File *file = find(drafts, ino);
+    const DraftFile *file = drafts_file(drafts, ino);
 
     if (file)
         *draft = copy_of(file);
@@ -296,7 +278,7 @@ bool drafts_find(Drafts *drafts, uint64_t ino, Draft *draft)
 /* --- bytes -------------------------------------------------------------------------------------
  */
 
-static void stat_copied(const File *file, struct stat *st)
+static void stat_copied(const DraftFile *file, struct stat *st)
 {
     st->st_size = (off_t)file->copied_size;
     st->st_blocks = st->st_size / 512 + (st->st_size % 512 != 0);
@@ -305,7 +287,7 @@ static void stat_copied(const File *file, struct stat *st)
 
 int drafts_stat(Drafts *drafts, uint64_t ino, struct stat *st)
 {
-    g_autoptr(File) file = use(drafts, ino);
+    g_autoptr(DraftFile) file = use(drafts, ino);
     struct stat own;
 
     if (!file)
@@ -323,7 +305,7 @@ int drafts_stat(Drafts *drafts, uint64_t ino, struct stat *st)
     return 0;
 }
 
-static bool is_copied(Drafts *drafts, const File *file)
+static bool is_copied(Drafts *drafts, const DraftFile *file)
 {
     SCOPED_LOCK(&drafts->lock);
 
@@ -332,7 +314,7 @@ static bool is_copied(Drafts *drafts, const File *file)
 
 ssize_t drafts_read(Drafts *drafts, uint64_t ino, void *bytes, size_t size, off_t offset)
 {
-    g_autoptr(File) file = use(drafts, ino);
+    g_autoptr(DraftFile) file = use(drafts, ino);
     size_t done = 0;
 
     if (!file || is_copied(drafts, file))
@@ -349,12 +331,12 @@ ssize_t drafts_read(Drafts *drafts, uint64_t ino, void *bytes, size_t size, off_
 }
 
 /* What lost its name because it could not be stored has it again, unless another one has it. */
-static void note_change(Drafts *drafts, File *file)
+static void note_change(Drafts *drafts, DraftFile *file)
 {
     SCOPED_LOCK(&drafts->lock);
 
     file->about.version++;
-    if (!file->about.named && !file->about.removed && !file->about.stored &&
+    if (!file->about.named && !file->about.removed && !file->about.stored && !file->about.over &&
         !find_named(drafts, file->about.folder, file->about.name))
         file->about.named = true;
 }
@@ -375,7 +357,7 @@ static int write_all(int fd, const char *bytes, size_t size, off_t offset)
 /* It is told as changed ahead and behind: who looks in between stores it once more. */
 int drafts_write(Drafts *drafts, uint64_t ino, const void *bytes, size_t size, off_t offset)
 {
-    g_autoptr(File) file = use(drafts, ino);
+    g_autoptr(DraftFile) file = use(drafts, ino);
     int code;
 
     if (!file || is_copied(drafts, file))
@@ -388,7 +370,7 @@ int drafts_write(Drafts *drafts, uint64_t ino, const void *bytes, size_t size, o
 
 int drafts_truncate(Drafts *drafts, uint64_t ino, off_t size)
 {
-    g_autoptr(File) file = use(drafts, ino);
+    g_autoptr(DraftFile) file = use(drafts, ino);
     int code;
 
     if (!file || is_copied(drafts, file))
@@ -400,7 +382,7 @@ int drafts_truncate(Drafts *drafts, uint64_t ino, off_t size)
 }
 
 /* A copy has its original's date. */
-static bool is_right_date(Drafts *drafts, const File *file, int64_t seconds)
+static bool is_right_date(Drafts *drafts, const DraftFile *file, int64_t seconds)
 {
     SCOPED_LOCK(&drafts->lock);
 
@@ -409,7 +391,7 @@ static bool is_right_date(Drafts *drafts, const File *file, int64_t seconds)
 
 int drafts_set_times(Drafts *drafts, uint64_t ino, const struct timespec times[2])
 {
-    g_autoptr(File) file = use(drafts, ino);
+    g_autoptr(DraftFile) file = use(drafts, ino);
     bool sets = times[1].tv_nsec != UTIME_OMIT;
     bool same = file && is_right_date(drafts, file, times[1].tv_sec) &&
                 times[1].tv_nsec != UTIME_NOW;
@@ -427,7 +409,7 @@ int drafts_set_times(Drafts *drafts, uint64_t ino, const struct timespec times[2
 
 int drafts_open(Drafts *drafts, uint64_t ino)
 {
-    g_autoptr(File) file = use(drafts, ino);
+    g_autoptr(DraftFile) file = use(drafts, ino);
 
     return file ? fcntl(file->fd, F_DUPFD_CLOEXEC, 0) : -1;
 }
@@ -438,7 +420,7 @@ int drafts_open(Drafts *drafts, uint64_t ino)
 void drafts_set_kept(Drafts *drafts, uint64_t ino, bool kept)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (file)
         file->about.kept = kept;
@@ -447,28 +429,28 @@ void drafts_set_kept(Drafts *drafts, uint64_t ino, bool kept)
 bool drafts_failed(Drafts *drafts, uint64_t ino)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
-    if (!file || !file->about.named || is_temporary(file->about.name))
+    if (!file || !file->about.named || draft_is_temporary(file->about.name))
         return false;
     file->about.named = false;
-    drop_unused(drafts, file);
+    drafts_drop_unused(drafts, file);
     return true;
 }
 
-static void settle(Drafts *drafts, File *file, uint32_t uid, int64_t date)
+static void settle(Drafts *drafts, DraftFile *file, uint32_t uid, int64_t date)
 {
     file->about.stored = true;
     file->about.uid = uid;
     file->stored_date = date;
     file->about.named = false;
-    drop_unused(drafts, file);
+    drafts_drop_unused(drafts, file);
 }
 
 void drafts_stored(Drafts *drafts, uint64_t ino, uint64_t version, uint32_t uid, int64_t date)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (!file)
         return;
@@ -479,7 +461,7 @@ void drafts_stored(Drafts *drafts, uint64_t ino, uint64_t version, uint32_t uid,
 void drafts_copied(Drafts *drafts, uint64_t ino, uint32_t uid, uint64_t size, int64_t date)
 {
     SCOPED_LOCK(&drafts->lock);
-    File *file = find(drafts, ino);
+    DraftFile *file = drafts_file(drafts, ino);
 
     if (!file)
         return;

@@ -10,8 +10,12 @@
  * to be stored again, in place of the message that it was.
  *
  * A file that could not be stored loses its name, so that nobody takes it for a message; a write to
- * it gives the name back. A name that begins with a dot is temporary, as rsync and editors make
- * them: such a file is not stored before it is renamed to one that does not, or the mount ends.
+ * it gives the name back. A temporary name is one as rsync and editors make them (see
+ * draft_is_temporary): such a file is not stored before it is renamed to another one, or the mount
+ * ends.
+ *
+ * A message that a user writes over (`over`) is a draft without a name, that has the message's UID:
+ * until it is stored the message's inode number means its bytes.
  *
  * Any thread, unless said otherwise. Functions that return an int return an errno, or 0. No lock is
  * held while bytes are read or written.
@@ -34,7 +38,8 @@ typedef struct {
     bool temporary;      /* it is not stored under this name */
     bool changed;        /* it is not, or not as it is now, at the server */
     uint64_t version;    /* grows with each change */
-    uint32_t uid;        /* of the message that it was stored as; 0: none */
+    uint32_t uid;        /* of the message that it was stored as, or is over; 0: none */
+    uint64_t over;       /* inode number of the message that it is over; 0: none */
     bool stored, copied; /* it was, maybe as a message whose UID is not known; by copying one */
     bool kept;           /* it is in the outbox (see letters.h) */
 } Draft;
@@ -49,6 +54,8 @@ const char *drafts_directory(const Drafts *drafts);
 
 /* --- names ------------------------------------------------------------------------------------ */
 
+/* ".a", "#a#" and "sedAbCdEf" are. */
+bool draft_is_temporary(const char *name);
 /* Makes an empty one, which the kernel has looked up once. EEXIST where another draft has the name;
  * what the disk says. */
 int drafts_create(Drafts *drafts, uint32_t folder, const char *name, uint64_t *ino);
@@ -62,6 +69,21 @@ int drafts_rename(Drafts *drafts, uint64_t ino, const char *name);
 int drafts_unlink(Drafts *drafts, uint32_t folder, const char *name);
 /* The same, of whatever name it has; if it is there. */
 void drafts_drop(Drafts *drafts, uint64_t ino);
+
+/* The draft that is over the message of that inode number; 0: there is none. */
+uint64_t drafts_over(Drafts *drafts, uint64_t message);
+/* Makes an empty one, or empties the one that there is, for that process. What the disk says. */
+int drafts_begin_over(Drafts *drafts, uint64_t message, pid_t who);
+/*
+ * It could not be stored: the message is seen as it was. But a shell's first close comes ahead of
+ * what it writes, so drafts_resume_over finds the draft yet, if it is one of the last few, and that
+ * process's. Returns the message's inode number; 0: it was over none.
+ */
+uint64_t drafts_suspend_over(Drafts *drafts, uint64_t ino);
+/* As drafts_over, of those too. */
+uint64_t drafts_resume_over(Drafts *drafts, uint64_t message, pid_t who);
+/* It is stored, and over a message no more; as above. */
+uint64_t drafts_end_over(Drafts *drafts, uint64_t ino);
 
 /* --- inodes ----------------------------------------------------------------------------------- */
 

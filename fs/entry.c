@@ -2,6 +2,7 @@
 
 #include "attr.h"
 #include "control.h"
+#include "draft.h"
 #include "inode.h"
 #include "trust.h"
 
@@ -18,10 +19,10 @@ double entry_timeout(const Mount *mount, fuse_ino_t ino)
 {
     CatalogMessage message;
 
+    if (inode_of(ino).kind == INODE_DRAFT || drafts_over(mount->drafts, ino))
+        return 0;
     if (entry_message(mount, ino, &message))
         return trust_lasts(mount->trust, &message) ? MOUNT_MESSAGE_TIMEOUT : 0;
-    if (inode_of(ino).kind == INODE_DRAFT)
-        return 0;
     return control_is_status(ino) ? MOUNT_MESSAGE_TIMEOUT : mount_kernel_timeout(mount);
 }
 

@@ -1,5 +1,6 @@
 #include "arrivals.h"
 #include "control.h"
+#include "draft.h"
 #include "fetch.h"
 #include "inode.h"
 #include "inode_map.h"
@@ -148,7 +149,7 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
         return;
     }
     if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC)) {
-        fuse_reply_err(req, EPERM); /* where the mount is read-only, the kernel says so */
+        write_open_message(req, ino, file);
         return;
     }
     if (trust_skips_open(mount->trust)) {
@@ -270,7 +271,7 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     CatalogMessage message;
 
     (void)file;
-    if (inode_of(ino).kind == INODE_DRAFT) {
+    if (inode_of(ino).kind == INODE_DRAFT || drafts_over(mount->drafts, ino)) {
         write_read(req, ino, size, offset);
         return;
     }

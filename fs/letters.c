@@ -16,6 +16,7 @@
 enum {
     SOON_SECONDS = 5, /* a file after the other */
     RETRY_MOST_MILLIS = 600000,
+    MOST_KEPT = 128, /* each takes descriptors; who comes next waits for the server */
 };
 
 unsigned letters_retry_millis = 2000;
@@ -249,7 +250,7 @@ void letters_note(Letters *letters, bool stored)
 
 static bool wants(const Letters *letters, const Draft *draft)
 {
-    return letters->in_a_row >= LETTERS_AFTER &&
+    return letters->in_a_row >= LETTERS_AFTER && g_hash_table_size(letters->all) < MOST_KEPT &&
            g_get_monotonic_time() - letters->last < SOON_SECONDS * G_USEC_PER_SEC && !draft->uid &&
            !draft->stored && !find(letters, draft->ino);
 }

@@ -156,6 +156,14 @@ static void close_all(gpointer data)
     mail_store_close(mount->store, wait_done, wait);
 }
 
+/* What is being written down is told to the engine afterwards. */
+static void finish_journal(gpointer data)
+{
+    Wait *wait = data;
+
+    journal_sync(wait->mount->journal, wait_done, wait);
+}
+
 /* What must be freed where its sources live. */
 static void free_store(gpointer data)
 {
@@ -223,6 +231,8 @@ static void mount_end(Mount *mount)
         wait_for(mount, finish_removals, NULL);
     }
     wait_for(mount, close_all, NULL);
+    wait_for(mount, finish_journal, NULL);
+    wait_for(mount, engine_idle, NULL);
     wait_for(mount, free_store, NULL);
     outbox_finish(mount->outbox); /* it posts to the engine */
     engine_stop(mount->engine);

@@ -14,6 +14,22 @@
 
 #include <string.h>
 
+/*
+ * Whether a message has it that came to the target ahead of this one. That is gone: the name was
+ * nobody's when the user gave it, and since then it was taken; but a mount that was killed may not
+ * have written down that it went.
+ */
+static bool is_of_one_before(const Mount *mount, const Move *move)
+{
+    uint32_t holder = catalog_given(mount->catalog, move->target, move->name);
+    TreeNode node;
+
+    if (!holder)
+        holder = names_message_uid(move->name);
+    return holder && holder < move->copy &&
+           !tree_child(mount->tree, move->target, move->name, &node);
+}
+
 /* Ahead of the message, so that it is never seen under another name. False: it can't have it. */
 static bool give_name(Mount *mount, const Move *move)
 {
@@ -23,7 +39,8 @@ static bool give_name(Mount *mount, const Move *move)
     names_message(move->message.date, move->copy, usual);
     if (strcmp(usual, move->name) == 0)
         return true;
-    if (filename_check_arrived(mount, move->target, move->copy, move->name) != 0) {
+    if (filename_check_arrived(mount, move->target, move->copy, move->name) != 0 &&
+        !is_of_one_before(mount, move)) {
         g_message("a message that was moved can't be called \"%s\": that name was taken meanwhile",
                   move->name);
         return false;

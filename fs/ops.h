@@ -83,6 +83,8 @@ void write_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
 void write_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset,
                 struct fuse_file_info *from_file, fuse_ino_t to, off_t to_offset,
                 struct fuse_file_info *to_file, size_t length, int flags);
+/* Opens a message to be written over. */
+void write_open_message(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
 /* Of a draft, in place of file.c's. */
 void write_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file);
 void write_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset);
@@ -93,7 +95,7 @@ bool write_unlink(fuse_req_t req, fuse_ino_t parent, uint32_t folder, const char
 bool change_unlink_message(Request *request);
 /* Renames the draft of that name, and replies; false, without a reply: there is none. */
 bool write_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
-                  const char *new_name);
+                  const char *new_name, unsigned flags);
 
 /*
  * rename.c: of a folder, see below; of a message within its folder, which gives it a name of the

@@ -303,6 +303,6 @@ void rename_entry(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_
         fuse_reply_err(req, EPERM); /* what is in .pullmail */
     else if (tree_child(mount->tree, from, name, &node))
         folders_rename(req, &node, new_parent, new_name);
-    else if (!write_rename(req, parent, name, new_parent, new_name))
+    else if (!write_rename(req, parent, name, new_parent, new_name, flags))
         rename_name(req, parent, from, name, to, &asked);
 }

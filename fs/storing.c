@@ -1,10 +1,8 @@
-#include "storing.h"
+#include "storing_private.h"
 
 #include "dircache.h"
 #include "draft.h"
 #include "failure.h"
-#include "filename.h"
-#include "flush.h"
 #include "inode.h"
 #include "letters.h"
 #include "refresh.h"
@@ -16,49 +14,6 @@
 
 /* The server may be about to store what it has got, when the connection is lost. */
 enum { PAUSE_MILLIS = 1000 };
-
-typedef struct {
-    uint32_t uid;
-    uint64_t size;
-} Found;
-
-/*
- * A draft that is being stored. A request that is interrupted meanwhile is gone; this is not.
- * `told` and `unsure` are the sink's words on the operation under way or just ended.
- */
-typedef struct {
-    Mount *mount;
-    uint64_t ino;
-    uint64_t waiting; /* the request's id */
-    GQueue others;    /* Request: who wants the same draft stored meanwhile */
-    Draft draft;      /* as it is sent */
-    char *rename_to;
-    uint64_t source; /* the message that is copied; 0: outgoing is sent */
-    Outgoing outgoing;
-    uint64_t size;
-    int64_t date;
-    char *flags;
-    uint32_t uidvalidity; /* the folder's, as it is known */
-    uint32_t first;       /* the least UID that it can get */
-    bool told, unsure;
-    uint32_t told_uidvalidity, uid;
-    bool closing;    /* who waits needs not wait for the server */
-    bool again;      /* it is sent for the second time */
-    GError *failure; /* why it is looked for */
-    GArray *found;   /* Found */
-    GSource *timer;
-} Storing;
-
-/*
- * `ours` are messages that were stored while others were on their way: none of these others can be
- * one of them.
- */
-struct Storer {
-    GHashTable *all;  /* ino -> Storing, of those under way */
-    GHashTable *ours; /* inode numbers of messages */
-    MailDone done;    /* of storer_finish, while it waits */
-    gpointer done_data;
-};
 
 static void begin(Storing *storing);
 static void go_on(Request *request);
@@ -113,19 +68,35 @@ void storer_free(Storer *storer)
 /* --- the end -----------------------------------------------------------------------------------
  */
 
-/* None is under way any more. */
+/* None is under way any more that anybody waits for. */
 static void end_all(Storer *storer)
 {
     MailDone done = storer->done;
 
     storer->done = NULL;
-    g_hash_table_remove_all(storer->ours);
+    if (!g_hash_table_size(storer->all))
+        g_hash_table_remove_all(storer->ours);
     if (done)
         done(storer->done_data, NULL);
 }
 
+/* Whether the mount's end would lose anything: what is kept is for the next one. */
+static bool is_waited_for(const Storer *storer)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, storer->all);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Storing *storing = value;
+        if (!letters_stay(storing->mount->letters, storing->ino))
+            return true;
+    }
+    return false;
+}
+
 /* Takes it from those under way, and tells who waits. */
-static void end(Storing *storing, const GError *error)
+void storing_end(Storing *storing, const GError *error)
 {
     Storer *storer = storing->mount->storer;
     Request *request = request_find(storing->mount->requests, storing->waiting);
@@ -143,8 +114,18 @@ static void end(Storing *storing, const GError *error)
         go_on(other);
     }
     storing_free(storing);
-    if (!g_hash_table_size(storer->all))
+    if (!is_waited_for(storer))
         end_all(storer);
+}
+
+/* The message that was written over is as it was. */
+static void give_up_over(const Storing *storing)
+{
+    Mount *mount = storing->mount;
+    uint64_t message = drafts_suspend_over(mount->drafts, storing->ino);
+
+    if (message)
+        notify_inode(mount->notifier, message);
 }
 
 static void fail(Storing *storing, const GError *error)
@@ -155,8 +136,9 @@ static void fail(Storing *storing, const GError *error)
     if (!storing->source && !letters_stay(mount->letters, storing->ino) &&
         drafts_failed(mount->drafts, storing->ino))
         dircache_changed(mount->directories, mount_folder_ino(mount, storing->draft.folder));
+    give_up_over(storing);
     letters_stored(mount->letters, storing->ino, error);
-    end(storing, error);
+    storing_end(storing, error);
 }
 
 static void fail_with(Storing *storing, int code, const char *text)
@@ -188,125 +170,13 @@ static void fail_unsure(Storing *storing)
     fail(storing, storing->failure);
 }
 
-/* --- it is there -------------------------------------------------------------------------------
- */
-
-/* What a message that was stored before is called now, or what this one shall be called; the caller
- * frees. */
-static char *name_of(const Storing *storing, const Draft *now)
-{
-    char name[FILENAME_MAX_BYTES];
-    CatalogMessage former;
-
-    if (storing->rename_to)
-        return g_strdup(storing->rename_to);
-    if (storing->draft.uid &&
-        catalog_message(storing->mount->catalog, now->folder, storing->draft.uid, &former) &&
-        filename_of(storing->mount, now->folder, &former, name))
-        return g_strdup(name);
-    return g_strdup(now->name);
-}
-
-static void give_name(const Storing *storing, const Draft *now)
-{
-    Mount *mount = storing->mount;
-    g_autofree char *name = name_of(storing, now);
-    g_autoptr(GError) error = NULL;
-    int code = filename_check_given(mount, now->folder, storing->draft.uid, name);
-
-    if (code)
-        g_info("a message can't have the name it was written by: %s", g_strerror(code));
-    else if (!catalog_give_name(mount->catalog, now->folder, storing->uid, name, &error))
-        g_info("the name of a message is not kept: %s", error->message);
-}
-
-static void put(const Storing *storing, const Draft *now)
-{
-    Mount *mount = storing->mount;
-    CatalogMessage known;
-
-    refresh_placed(mount->refresher, now->folder, storing->uid);
-    if (!catalog_message(mount->catalog, now->folder, storing->uid, &known))
-        catalog_put_messages(mount->catalog, now->folder,
-                             &(MailMessage){.uid = storing->uid,
-                                            .has = MAIL_HAS_SIZE | MAIL_HAS_DATE | MAIL_HAS_FLAGS,
-                                            .size = storing->size,
-                                            .date = storing->date,
-                                            .flags = storing->flags ? storing->flags : ""},
-                             1);
-}
-
-/* The new one is there: the former goes, and so does one whose file was removed meanwhile. */
-static void remove_former(const Storing *storing, const Draft *now)
-{
-    Removals *removals = storing->mount->removals;
-
-    if (storing->draft.uid)
-        removals_drop(removals, now->folder, storing->draft.uid);
-    if (now->removed && storing->uid)
-        removals_drop(removals, now->folder, storing->uid);
-}
-
-static uint64_t message_ino(const Storing *storing, uint32_t uid)
-{
-    return inode_number(INODE_MESSAGE, storing->draft.folder, uid);
-}
-
-static void claim(const Storing *storing)
-{
-    uint64_t ino = message_ino(storing, storing->uid);
-
-    g_hash_table_add(storing->mount->storer->ours, g_memdup2(&ino, sizeof ino));
-}
-
-/* The message has its name before it is seen, and is seen before the draft is not. */
-static void succeed(Storing *storing)
-{
-    Mount *mount = storing->mount;
-    uint32_t folder = storing->draft.folder;
-    uint64_t parent = mount_folder_ino(mount, folder);
-    g_auto(Draft) now = {0};
-    bool fits = storing->uid && storing->told_uidvalidity == storing->uidvalidity;
-
-    if (!drafts_find(mount->drafts, storing->ino, &now)) {
-        now = storing->draft;
-        now.name = g_strdup(now.name);
-    }
-    if (!fits)
-        storing->uid = 0;
-    if (fits)
-        claim(storing);
-    if (fits && !now.removed)
-        give_name(storing, &now);
-    if (fits)
-        put(storing, &now);
-    if (storing->source)
-        drafts_copied(mount->drafts, storing->ino, storing->uid, storing->size, storing->date);
-    else
-        drafts_stored(mount->drafts, storing->ino, storing->draft.version, storing->uid,
-                      storing->date);
-    remove_former(storing, &now);
-    dircache_changed(mount->directories, parent);
-    notify_directory(mount->notifier, parent);
-    /* What the kernel knows by the name of a draft it asks for anew each time; a message it does
-     * not. It is told no more than it needs (see notify.h). */
-    if (storing->draft.uid)
-        notify_entry(mount->notifier, parent, storing->rename_to ? storing->rename_to : now.name);
-    if (!fits) /* else the catalog has all there is to know */
-        refresh_stale(mount->refresher, folder);
-    flush_soon(mount->flusher);
-    letters_note(mount->letters, true);
-    letters_stored(mount->letters, storing->ino, NULL);
-    end(storing, NULL);
-}
-
 /* --- looking for it ----------------------------------------------------------------------------
  */
 
 static void note_found(gpointer data, uint32_t uidvalidity, uint32_t uid, uint64_t size)
 {
     Storing *storing = data;
-    uint64_t ino = message_ino(storing, uid);
+    uint64_t ino = storing_message_ino(storing, uid);
     const Found found = {uid, size};
 
     if (uidvalidity == storing->uidvalidity && uid >= storing->first &&
@@ -341,9 +211,9 @@ static void look_done(gpointer data, const GError *error)
     Storing *storing = data;
 
     if (!error && take_found(storing)) {
-        succeed(storing);
+        storing_succeed(storing);
     } else if (storing->told) { /* it is there; its UID is found by the next look at the folder */
-        succeed(storing);
+        storing_succeed(storing);
     } else if (error || !is_surely_lost(storing)) {
         fail_unsure(storing);
     } else if (storing->source) {
@@ -415,6 +285,21 @@ static void note_removed(gpointer data, uint32_t uid)
     (void)data, (void)uid; /* a copy removes nothing */
 }
 
+/* What a server says to REPLACE need not be about the new message: the old one may be gone. */
+static bool may_be_added(const GError *error)
+{
+    int code = error ? mail_errno(error) : 0;
+
+    return code && !failure_is_lost(error) && code != EDQUOT && code != EFBIG && code != ESTALE &&
+           code != ECANCELED;
+}
+
+static void send_plainly(Storing *storing)
+{
+    storing->plainly = true;
+    begin(storing);
+}
+
 static void sent(gpointer data, const GError *error)
 {
     Storing *storing = data;
@@ -422,9 +307,11 @@ static void sent(gpointer data, const GError *error)
     g_clear_error(&storing->failure);
     storing->failure = error ? g_error_copy(error) : NULL;
     if (storing->told && storing->uid)
-        succeed(storing);
+        storing_succeed(storing);
     else if (storing->told)
         look(storing);
+    else if (storing->replacing && !storing->unsure && may_be_added(error))
+        send_plainly(storing);
     else if (!error)
         fail_with(storing, ENOENT, "the message is gone");
     else if (storing->unsure && mail_errno(error) != ECANCELED)
@@ -453,15 +340,32 @@ static void send_copy(Storing *storing, const CatalogFolder *target)
     mail_store_copy(storing->mount->store, &copy, &sink, sent, storing);
 }
 
+/* In one step (RFC 8508), where that does to the old one what unlink would. */
+static bool can_replace(const Storing *storing)
+{
+    const Mount *mount = storing->mount;
+    CatalogMessage former;
+
+    return mount->features & MAIL_STORE_REPLACES && !storing->plainly &&
+           mount->options->expunge == EXPUNGE_NOW && !mount->options->trash &&
+           catalog_message(mount->catalog, storing->draft.folder, storing_former(storing),
+                           &former) &&
+           !removals_hide(mount->removals, storing->draft.folder, &former);
+}
+
 static void send_append(Storing *storing, const CatalogFolder *target)
 {
     static const MailAppendSink sink = {note_appended, note_unsure};
+
+    storing->replacing = can_replace(storing);
     const MailAppend append = {.folder = target->name,
-                               .flags = "",
+                               .flags = storing->flags ? storing->flags : "",
                                .has_date = true,
                                .date = storing->date,
                                .size = storing->outgoing.size,
-                               .fd = storing->outgoing.fd};
+                               .fd = storing->outgoing.fd,
+                               .replaces = storing->replacing ? storing_former(storing) : 0,
+                               .uidvalidity = target->state.uidvalidity};
 
     mail_store_append(storing->mount->store, &append, &sink, sent, storing);
 }
@@ -474,6 +378,19 @@ uint32_t storing_least_uid(Catalog *catalog, const CatalogFolder *folder)
     if (catalog_last_message(catalog, folder->id, &last) && last.uid < UINT32_MAX)
         first = MAX(first, last.uid + 1);
     return first;
+}
+
+/* A message that takes another one's place has its flags. */
+static void take_flags(Storing *storing)
+{
+    Catalog *catalog = storing->mount->catalog;
+    CatalogMessage former;
+
+    if (storing->source ||
+        !catalog_message(catalog, storing->draft.folder, storing_former(storing), &former))
+        return;
+    g_free(storing->flags);
+    storing->flags = catalog_flags(catalog, former.flag_set);
 }
 
 static void begin(Storing *storing)
@@ -493,6 +410,7 @@ static void begin(Storing *storing)
     } else {
         storing->uidvalidity = folder.state.uidvalidity;
         storing->first = storing_least_uid(mount->catalog, &folder);
+        take_flags(storing);
         if (storing->source)
             send_copy(storing, &folder);
         else
@@ -579,13 +497,15 @@ static Storing *prepare(Mount *mount, uint64_t ino, GError **error)
     return NULL;
 }
 
-bool storing_post(Request *request, const char *rename_to, bool closing, GError **error)
+bool storing_post(Request *request, const char *rename_to, uint32_t replaced, bool closing,
+                  GError **error)
 {
     Storing *storing = prepare(request->mount, request->ino, error);
 
     if (!storing)
         return false;
     storing->rename_to = g_strdup(rename_to);
+    storing->replaced = replaced;
     storing->closing = closing;
     post(request, storing);
     return true;
@@ -676,6 +596,6 @@ void storer_finish(Storer *storer, Mount *mount, MailDone done, gpointer data)
         store_left(storer, mount, g_array_index(left, uint64_t, i));
     storer->done = done;
     storer->done_data = data;
-    if (!g_hash_table_size(storer->all))
+    if (!is_waited_for(storer))
         end_all(storer);
 }

@@ -47,10 +47,13 @@ uint32_t storing_least_uid(Catalog *catalog, const CatalogFolder *folder);
  * The request is about the draft request->ino: it is resumed when that is stored, as it is now or
  * was written later, or can't be: ENOENT, EDQUOT, EACCES, EROFS, EFBIG, ESTALE (the message that it
  * was is gone), and what the network says. rename_to: the name that the message shall have; NULL:
- * the draft's. Looks at the bytes. False: it is no message (EINVAL), or can't be read; the request
- * is the caller's then. closing: the request may be resumed when the draft is kept (letters.h).
+ * the draft's. replaced: the UID of the message that has that name, and goes when the new one is
+ * there; 0: none has. Looks at the bytes. False: it is no message (EINVAL), or can't be read; the
+ * request is the caller's then. closing: the request may be resumed when the draft is kept
+ * (letters.h).
  */
-bool storing_post(Request *request, const char *rename_to, bool closing, GError **error);
+bool storing_post(Request *request, const char *rename_to, uint32_t replaced, bool closing,
+                  GError **error);
 
 /*
  * The request waits until the message source is copied to be the draft request->ino, which is

@@ -11,10 +11,12 @@
 #include "moves.h"
 #include "ops.h"
 #include "refresh.h"
+#include "removal.h"
 #include "storing.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 static Mount *mount_of(fuse_req_t req)
@@ -25,6 +27,12 @@ static Mount *mount_of(fuse_req_t req)
 static bool is_draft(fuse_ino_t ino)
 {
     return inode_of(ino).kind == INODE_DRAFT;
+}
+
+/* The draft that has the bytes of the inode; 0: there is none. */
+static fuse_ino_t draft_of(const Mount *mount, fuse_ino_t ino)
+{
+    return is_draft(ino) ? ino : drafts_over(mount->drafts, ino);
 }
 
 static bool can_write(const Mount *mount)
@@ -165,10 +173,31 @@ void write_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
     fuse_reply_open(req, file);
 }
 
+/* Its bytes stay until it is emptied (see set_message). */
+void write_open_message(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+{
+    const Mount *mount = mount_of(req);
+    int code = check_changes(mount);
+    CatalogMessage message;
+    Inode inode = inode_of(ino);
+
+    if (!code && inode.kind != INODE_MESSAGE)
+        code = EPERM;
+    if (!code && !catalog_message(mount->catalog, inode.folder, inode.uid, &message))
+        code = ESTALE;
+    if (code) {
+        fuse_reply_err(req, code); /* where the mount is read-only, the kernel says so */
+        return;
+    }
+    file->keep_cache = 1;
+    fuse_reply_open(req, file);
+}
+
 void write_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset)
 {
+    const Mount *mount = mount_of(req);
     g_autofree char *bytes = g_malloc(size);
-    ssize_t n = drafts_read(mount_of(req)->drafts, ino, bytes, size, offset);
+    ssize_t n = drafts_read(mount->drafts, draft_of(mount, ino), bytes, size, offset);
 
     if (n < 0)
         fuse_reply_err(req, (int)-n);
@@ -179,12 +208,15 @@ void write_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset)
 void write_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size, off_t offset,
                  struct fuse_file_info *file)
 {
-    Mount *mount = mount_of(req);
+    const Mount *mount = mount_of(req);
+    fuse_ino_t draft = is_draft(ino)
+                           ? ino
+                           : drafts_resume_over(mount->drafts, ino, fuse_req_ctx(req)->pid);
     int code = check_changes(mount);
 
     (void)file;
     if (!code)
-        code = is_draft(ino) ? drafts_write(mount->drafts, ino, bytes, size, offset) : EPERM;
+        code = draft ? drafts_write(mount->drafts, draft, bytes, size, offset) : EPERM;
     if (code)
         fuse_reply_err(req, code);
     else
@@ -201,6 +233,8 @@ static void refuse(fuse_req_t req, const Draft *draft, const GError *error)
     g_info("\"%s\": %s", draft->name, error->message);
     if (drafts_failed(mount->drafts, draft->ino))
         dircache_changed(mount->directories, mount_folder_ino(mount, draft->folder));
+    if (drafts_suspend_over(mount->drafts, draft->ino))
+        notify_inode(mount->notifier, draft->over);
     fuse_reply_err(req, mail_errno(error));
 }
 
@@ -210,7 +244,7 @@ static void store(fuse_req_t req, const Draft *draft, bool closing)
     g_autoptr(GError) error = NULL;
 
     request->ino = draft->ino;
-    if (storing_post(request, NULL, closing, &error))
+    if (storing_post(request, NULL, 0, closing, &error))
         return;
     g_free(request);
     refuse(req, draft, error);
@@ -218,9 +252,10 @@ static void store(fuse_req_t req, const Draft *draft, bool closing)
 
 static void flush(fuse_req_t req, fuse_ino_t ino, bool closing)
 {
+    const Mount *mount = mount_of(req);
     g_auto(Draft) draft = {0};
 
-    if (is_draft(ino) && drafts_find(mount_of(req)->drafts, ino, &draft) && draft.changed &&
+    if (drafts_find(mount->drafts, draft_of(mount, ino), &draft) && draft.changed &&
         !draft.removed && !draft.temporary)
         store(req, &draft, closing);
     else
@@ -263,6 +298,16 @@ static struct timespec time_to_set(int to_set, int bit, int now_bit, struct time
     return time;
 }
 
+/* What is kept is sent as it was when it was closed. */
+static bool is_too_late(const Mount *mount, fuse_ino_t ino, const struct stat *st, int to_set)
+{
+    g_auto(Draft) draft = {0};
+    struct stat now = {0};
+
+    return to_set & FUSE_SET_ATTR_MTIME && drafts_find(mount->drafts, ino, &draft) && draft.kept &&
+           drafts_stat(mount->drafts, ino, &now) == 0 && now.st_mtim.tv_sec != st->st_mtim.tv_sec;
+}
+
 static int set_draft(const Mount *mount, fuse_ino_t ino, const struct stat *st, int to_set)
 {
     const struct timespec times[2] = {
@@ -273,25 +318,34 @@ static int set_draft(const Mount *mount, fuse_ino_t ino, const struct stat *st, 
 
     if (to_set & FUSE_SET_ATTR_SIZE)
         code = drafts_truncate(mount->drafts, ino, st->st_size);
+    if (!code && is_too_late(mount, ino, st, to_set))
+        code = EPERM;
     if (!code && to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME))
         code = drafts_set_times(mount->drafts, ino, times);
     return code;
 }
 
-/* Its bytes and its date are for ever. */
-static int set_message(const Mount *mount, Inode inode, const struct stat *st, int to_set)
+/* Its bytes and its date are for ever; but who empties it is about to write another one over it. */
+static int set_message(fuse_req_t req, fuse_ino_t ino, const struct stat *st, int to_set)
 {
+    const Mount *mount = mount_of(req);
+    Inode inode = inode_of(ino);
     CatalogMessage message;
 
-    if (!catalog_message(mount->catalog, inode.folder, inode.uid, &message))
+    if (!catalog_message(mount->catalog, inode.folder, inode.uid, &message) ||
+        removals_hide(mount->removals, inode.folder, &message))
         return ESTALE;
+    if (to_set & FUSE_SET_ATTR_SIZE && !st->st_size)
+        return drafts_begin_over(mount->drafts, ino, fuse_req_ctx(req)->pid);
     if (to_set & (FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_MTIME_NOW))
         return EPERM;
     return to_set & FUSE_SET_ATTR_MTIME && st->st_mtim.tv_sec != message.date ? EPERM : 0;
 }
 
-static int set(const Mount *mount, fuse_ino_t ino, const struct stat *st, int to_set)
+static int set(fuse_req_t req, fuse_ino_t ino, const struct stat *st, int to_set)
 {
+    const Mount *mount = mount_of(req);
+    fuse_ino_t draft = draft_of(mount, ino);
     uint32_t folder;
     int code = check_changes(mount);
 
@@ -299,18 +353,17 @@ static int set(const Mount *mount, fuse_ino_t ino, const struct stat *st, int to
         return code;
     if (changes_owner(mount, st, to_set))
         return EPERM;
-    if (is_draft(ino))
-        return set_draft(mount, ino, st, to_set);
+    if (draft)
+        return set_draft(mount, draft, st, to_set);
     if (inode_of(ino).kind == INODE_MESSAGE)
-        return set_message(mount, inode_of(ino), st, to_set);
+        return set_message(req, ino, st, to_set);
     return mount_ino_folder(mount, ino, &folder) ? 0 : EPERM;
 }
 
 void write_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
                    struct fuse_file_info *file)
 {
-    const Mount *mount = mount_of(req);
-    int code = set(mount, ino, st, to_set);
+    int code = set(req, ino, st, to_set);
 
     if (code)
         fuse_reply_err(req, code);
@@ -442,14 +495,14 @@ bool write_unlink(fuse_req_t req, fuse_ino_t parent, uint32_t folder, const char
 }
 
 /* A temporary name is exchanged for one that lasts: so it is stored now. */
-static void store_as(fuse_req_t req, const Draft *draft, const char *name)
+static void store_as(fuse_req_t req, const Draft *draft, const char *name, uint32_t replaced)
 {
     Request *request = request_new(mount_of(req), req, reply_outcome);
     g_autoptr(GError) error = NULL;
 
     request->changes = true;
     request->ino = draft->ino;
-    if (storing_post(request, name, false, &error))
+    if (storing_post(request, name, replaced, false, &error))
         return;
     g_free(request);
     g_info("\"%s\": %s", name, error->message);
@@ -490,12 +543,25 @@ static int rename_now(Mount *mount, const Draft *draft, fuse_ino_t parent, const
     return code;
 }
 
+/* A name that lasts, of a message that is to be replaced: its UID; 0: it is of none. */
+static uint32_t replaced_by(const Mount *mount, const Draft *draft, uint32_t folder,
+                            const char *name, unsigned flags)
+{
+    CatalogMessage message;
+
+    return draft->temporary && !draft_is_temporary(name) && !(flags & RENAME_NOREPLACE) &&
+                   filename_message(mount, folder, name, &message) &&
+                   !removals_hide(mount->removals, folder, &message)
+               ? message.uid
+               : 0;
+}
+
 bool write_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
-                  const char *new_name)
+                  const char *new_name, unsigned flags)
 {
     Mount *mount = mount_of(req);
     g_auto(Draft) draft = {0};
-    uint32_t folder;
+    uint32_t folder, replaced;
     uint64_t other;
     int code;
 
@@ -503,14 +569,15 @@ bool write_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_
         !drafts_find(mount->drafts, drafts_named(mount->drafts, folder, name), &draft))
         return false;
     other = drafts_named(mount->drafts, folder, new_name);
+    replaced = replaced_by(mount, &draft, folder, new_name, flags);
     if (parent != new_parent)
         code = EXDEV; /* it is read and written, then */
     else if (other && other != draft.ino)
         code = EEXIST;
     else
-        code = filename_check_given(mount, folder, 0, new_name);
-    if (!code && draft.temporary && new_name[0] != '.')
-        store_as(req, &draft, new_name);
+        code = filename_check_given(mount, folder, replaced, new_name);
+    if (!code && draft.temporary && !draft_is_temporary(new_name))
+        store_as(req, &draft, new_name, replaced);
     else
         fuse_reply_err(req, code ? code : rename_now(mount, &draft, parent, new_name));
     return true;

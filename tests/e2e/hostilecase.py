@@ -65,8 +65,8 @@ def check_places(mount):
     if not beside <= {"mnt", "cache", "pass", "log"}:
         raise AssertionError(f"there are other files beside the mount: {sorted(beside)}")
     cached = [os.path.relpath(path, mount.cache) for path in tree_of(mount.cache)]
-    strange = [path for path in cached if not re.fullmatch(r"[^/]+(/lock|/(index|content|journal)\.db(-wal|-shm|-journal)?)?",
-                                                           path)]
+    known = r"lock|moves\.lock|outbox-[0-9a-f]{16}\.lock|(index|content|outbox)\.db(-wal|-shm|-journal)?"
+    strange = [path for path in cached if not re.fullmatch(rf"[^/]+(/({known}))?", path)]
     if strange or sum("/" not in path for path in cached) > 1:
         raise AssertionError(f"what is in the cache: {sorted(cached)}")
 

@@ -3,6 +3,7 @@ whatever becomes of the connection and of the mount. What a program was told to 
 exactly once."""
 import errno
 import os
+import resource
 import shutil
 import subprocess
 import threading
@@ -254,8 +255,9 @@ class ToolsTest(WriteCase):
         run("cp", file, self.place)
         path, mark = self.place / "a.eml", self.server.mark()
         self.assertEqual(attempt(write, path, b"x"), errno.EEXIST)
-        for flags in (os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_TRUNC, os.O_WRONLY | os.O_APPEND):
+        for flags in (os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_APPEND):
             self.assertEqual(attempt(write, path, b"x", flags), errno.EPERM)
+        self.assertEqual(attempt(write, path, b"x", os.O_WRONLY | os.O_TRUNC), errno.EINVAL)
         self.assertEqual(attempt(os.truncate, path, 10), errno.EPERM)
         self.assertEqual(attempt(os.utime, path, (1, 1)), errno.EPERM)
         self.assertEqual(attempt(os.link, path, self.place / "b.eml"), errno.EPERM)
@@ -294,9 +296,15 @@ class ToolsTest(WriteCase):
         """From several programs; and the mount keeps none of the files open."""
         for number in range(300):
             self.file(f"{number}.eml")
-        run("sh", "-c", 'cd "$0" && ls | xargs -P 4 -n 10 cp -t "$1"', self.source, self.place)
-        self.check(self.place, *self.source.iterdir())
-        wait_for(lambda: len(os.listdir(f"/proc/{self.mount.pid}/fd")) < 100, "the end of the files")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+        try:
+            mount = Mount(self.server, "refresh=3600").start()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.addCleanup(mount.__exit__, None, None, None)
+        run("sh", "-c", 'cd "$0" && ls | xargs -P 4 -n 10 cp -t "$1"', self.source, mount / self.folder)
+        self.check(mount / self.folder, *self.source.iterdir())
 
 
 class TrustTest(WriteCase):
@@ -318,10 +326,18 @@ class TrustTest(WriteCase):
         with self.assertRaises(OSError) as caught:
             with open(place / "a.eml", "wb"):
                 pass
-        self.assertEqual(caught.exception.errno, errno.EPERM)
+        self.assertEqual(caught.exception.errno, errno.EINVAL)
         self.assertEqual((place / "a.eml").read_bytes(), file.read_bytes())
+        file = self.file("a.eml", letter("another", 100))
+        run("cp", file, place)  # over it
+        self.assertEqual((place / "a.eml").read_bytes(), file.read_bytes())
+        with self.assertRaises(OSError) as caught:
+            with open(place / "a.eml", "ab") as target:
+                target.write(b"more")
+        self.assertEqual(caught.exception.errno, errno.EPERM)
         run("cp", place / "a.eml", place / "c.eml")
         self.assertEqual((place / "c.eml").read_bytes(), file.read_bytes())
+        fsync(place)
         self.assertEqual(len(self.mailbox.uids(self.folder)), 262)
 
 

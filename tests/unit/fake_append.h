@@ -57,11 +57,16 @@ static inline uint32_t fake_put(FakeFolder *folder, GBytes *body, int64_t date)
 }
 
 static G_GNUC_UNUSED GError *fake_run_append(FakeServer *server, FakeFolder *folder, GBytes *body,
-                                             int64_t date, const MailAppendSink *sink,
-                                             gpointer data)
+                                             int64_t date, uint32_t replaces,
+                                             const MailAppendSink *sink, gpointer data)
 {
+    FakeMessage *old = replaces ? fake_with_uid(folder, replaces) : NULL;
+    if (replaces && !old)
+        return g_error_new(MAIL_ERROR, ENOENT, "there is nothing to be replaced");
     FakeAnswer answer = fake_next_answer(server);
     uint32_t uid = answer == FAKE_BREAKS ? 0 : fake_put(folder, g_bytes_ref(body), date);
+    if (old && answer != FAKE_BREAKS)
+        fake_drop(folder, old);
     if (answer != FAKE_TELLS) {
         sink->unsure(data);
         return g_error_new(MAIL_ERROR, server->breaks_with, "the connection broke");

@@ -31,6 +31,7 @@ typedef struct {
     const MailAppendSink *append_sink;
     MailFoundSink found_sink;
     GBytes *body; /* of an append */
+    uint32_t replaces;
     int64_t date;
     uint32_t first;   /* of a find, */
     char *message_id; /* and what it looks for */
@@ -348,7 +349,8 @@ static GError *fake_run_coming(FakeOp *op)
     if (op->uidvalidity && op->uidvalidity != folder->uidvalidity)
         return g_error_new(MAIL_ERROR, ESTALE, "another folder \"%s\"", op->folder);
     if (op->kind == FAKE_APPEND)
-        return fake_run_append(server, folder, op->body, op->date, op->append_sink, op->data);
+        return fake_run_append(server, folder, op->body, op->date, op->replaces, op->append_sink,
+                               op->data);
     if (op->kind == FAKE_COPY)
         return fake_run_copy(server, folder, target, op->uids[0], op->copy_sink, op->data);
     fake_run_find(folder, op->first, op->message_id, op->found_sink, op->data);

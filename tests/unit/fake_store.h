@@ -182,6 +182,8 @@ static MailOp *fake_append(MailStore *store, const MailAppend *append, const Mai
     op->folder = g_strdup(append->folder);
     op->body = fake_read_file(append->fd, append->size);
     op->date = append->date;
+    op->replaces = append->replaces;
+    op->uidvalidity = append->replaces ? append->uidvalidity : 0;
     op->append_sink = sink;
     fake_note_start(op->store->server, FAKE_APPEND);
     return (MailOp *)op;

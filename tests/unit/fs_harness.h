@@ -127,6 +127,12 @@ static void fs_close_all(Fs *fs)
     mail_store_close(fs->mount.store, fs_call_done, fs);
 }
 
+/* What is being written down is told to the engine afterwards. */
+static void fs_finish_journal(Fs *fs)
+{
+    journal_sync(fs->mount.journal, fs_call_done, fs);
+}
+
 static void fs_free_store(Fs *fs)
 {
     mail_store_free(g_steal_pointer(&fs->mount.store));
@@ -252,6 +258,7 @@ static void fs_unmount(Fs *fs)
 {
     Mount *mount = &fs->mount;
     fs_close(fs);
+    fs_call_async(fs, fs_finish_journal);
     fs_call_async(fs, fs_free_store);
     outbox_finish(mount->outbox);
     engine_stop(mount->engine);

@@ -32,6 +32,7 @@ static int setup(void **state)
     still->mount.started = 1600000000;
     still->mount.catalog = catalog_open(NULL);
     still->mount.tree = tree_new();
+    still->mount.drafts = drafts_new(NULL);
     still->mount.arrivals = arrivals_new();
     still->folder = catalog_put_folder(still->mount.catalog, &info);
     plant(still);
@@ -43,6 +44,7 @@ static int teardown(void **state)
 {
     Still *still = *state;
     arrivals_free(still->mount.arrivals);
+    drafts_free(still->mount.drafts);
     tree_free(still->mount.tree);
     catalog_close(still->mount.catalog);
     g_free(still);

@@ -169,7 +169,10 @@ static void test_temporary_names(void **state)
     ino = user_file(scene.fs, inbox, ".swp", "\001\002\003");
     assert_int_equal(user_flush_it(scene.fs, ino), 0);
     assert_int_equal(rename_one(scene.fs, inbox, ".swp", inbox, "swp"), EINVAL);
-    assert_int_equal(rename_one(scene.fs, inbox, ".swp", inbox, "a.eml"), EEXIST);
+    assert_int_equal(rename_one(scene.fs, inbox, ".swp", inbox, "a.eml"), EINVAL);
+    assert_int_equal(
+        fs_error(scene.fs, rename_send(scene.fs, inbox, ".swp", inbox, "a.eml", RENAME_NOREPLACE)),
+        EEXIST);
     assert_int_equal(rename_one(scene.fs, inbox, ".swp", inbox, ".other"), 0);
     assert_listed(scene.fs, inbox, "a.eml .other ");
     assert_int_equal(
