@@ -3,6 +3,8 @@
 PREFIX ?= /usr/local
 SBINDIR ?= /sbin
 MANDIR ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/user
+DOCDIR ?= $(PREFIX)/share/doc/pullmail
 VERSION := 0.1
 
 CC ?= gcc
@@ -215,15 +217,19 @@ $(BENCH_PROGRAMS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -pthread
 
-## make install         to DESTDIR, SBINDIR (/sbin: where mount looks for it) and MANDIR
+## make install         to DESTDIR, SBINDIR (/sbin: where mount looks for it), MANDIR, UNITDIR, DOCDIR
 ## make uninstall       take that away again
 .PHONY: install uninstall
 install: all
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/mount.pullmail
 	install -D -m 644 mount.pullmail.8 $(DESTDIR)$(MANDIR)/man8/mount.pullmail.8
+	install -D -m 644 fs/systemd/pullmail@.service $(DESTDIR)$(UNITDIR)/pullmail@.service
+	sed -i 's|/sbin/mount.pullmail|$(SBINDIR)/mount.pullmail|' $(DESTDIR)$(UNITDIR)/pullmail@.service
+	install -D -m 644 -t $(DESTDIR)$(DOCDIR)/examples fs/systemd/srv-mail.mount fs/systemd/srv-mail.automount
 
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/mount.pullmail $(DESTDIR)$(MANDIR)/man8/mount.pullmail.8
+	rm -f $(DESTDIR)$(SBINDIR)/mount.pullmail $(DESTDIR)$(MANDIR)/man8/mount.pullmail.8 \
+	    $(DESTDIR)$(UNITDIR)/pullmail@.service $(DESTDIR)$(DOCDIR)/examples/srv-mail.*mount
 
 ## make clean           remove what was built
 .PHONY: clean

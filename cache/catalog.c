@@ -313,6 +313,25 @@ uint32_t catalog_reset_folder(Catalog *catalog, uint32_t folder, uint32_t uidval
     return id;
 }
 
+uint32_t catalog_renew_folder(Catalog *catalog, uint32_t folder)
+{
+    Folder *old = find(catalog, folder);
+    if (!old)
+        return folder;
+    uint32_t uidvalidity = old->about.state.uidvalidity;
+    MailFolderInfo info = {old->about.name, old->about.delimiter, old->about.attributes};
+    /* First, or else its name finds it again; another process may have made the new one. */
+    if (!old->unsaved)
+        g_array_append_val(catalog->dropped, folder);
+    Folder *fresh = catalog_claim(catalog, &info, uidvalidity);
+    uint32_t id = fresh->about.id;
+    begin_folder(fresh, uidvalidity);
+    SCOPED_LOCK(&catalog->lock);
+    catalog_remove_folder(catalog, old);
+    catalog_insert_folder(catalog, fresh);
+    return id;
+}
+
 void catalog_put_state(Catalog *catalog, uint32_t folder, const MailFolderState *state)
 {
     Folder *found = find(catalog, folder);
@@ -463,6 +482,21 @@ void catalog_prove(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t hea
     if (row->size != before.size || row->header_length != before.header_length ||
         row->proof != before.proof)
         catalog_mark_row(found, row);
+}
+
+bool catalog_learn(Catalog *catalog, uint32_t folder, uint32_t uid)
+{
+    Folder *found = find(catalog, folder);
+    Row *row = found ? rows_find(&found->rows, uid) : NULL;
+    Row proved;
+    if (!row || row->proof & CATALOG_SIZE_PROVED || found->unsaved || !catalog->index ||
+        !index_find_proof(catalog->index, folder, uid, &proved))
+        return false;
+    SCOPED_LOCK(&catalog->lock);
+    set_size(found, row, proved.size);
+    row->header_length = proved.header_length;
+    row->proof |= proved.proof;
+    return true;
 }
 
 void catalog_put_header_length(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t length)

@@ -114,6 +114,11 @@ void catalog_drop_folder(Catalog *catalog, uint32_t folder);
  * name gets a new id; returns the id that holds from now on.
  */
 uint32_t catalog_reset_folder(Catalog *catalog, uint32_t folder, uint32_t uidvalidity);
+/*
+ * As MailSyncSink.restored: the folder is dropped, and its name gets a new id with the same
+ * UIDVALIDITY; returns that.
+ */
+uint32_t catalog_renew_folder(Catalog *catalog, uint32_t folder);
 /* As MailSyncSink.messages. A new message needs not have all members (0 and no flags then). */
 void catalog_put_messages(Catalog *catalog, uint32_t folder, const MailMessage *messages, size_t n);
 /*
@@ -152,6 +157,12 @@ void catalog_put_state(Catalog *catalog, uint32_t folder, const MailFolderState 
  * (once a message). proof: further CATALOG_ bits to set. */
 void catalog_prove(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t header_length,
                    uint64_t size, unsigned proof);
+/*
+ * Another process that has the same cache directory may have proved the message meanwhile: true if
+ * so, and it is known as if proved here (but does not count in the size record). False also where
+ * it was proved already.
+ */
+bool catalog_learn(Catalog *catalog, uint32_t folder, uint32_t uid);
 /* Only the header's length was seen. */
 void catalog_put_header_length(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t length);
 

@@ -90,6 +90,7 @@ static bool read_memory(Content *content, BlockKey key, size_t offset, size_t le
     if (!data || held < offset + length)
         return false;
     memcpy(buffer, data + offset, length);
+    recent_use(content->recent, key.folder, key.uid, content_now(), false);
     return true;
 }
 
@@ -287,6 +288,7 @@ void content_put(Content *content, uint32_t folder, uint32_t uid, uint32_t block
     pthread_mutex_lock(&content->lock);
     pending_put(content->pending, (BlockKey){folder, uid, block}, copy);
     pending_trim(content->pending, MEMORY_MOST);
+    recent_use(content->recent, folder, uid, content_now(), false);
     bool much = writable(content) > WRITE_AT;
     pthread_mutex_unlock(&content->lock);
     wake_writer(content, much ? 0 : DELAY_MILLIS);

@@ -151,11 +151,11 @@ static void free_batch(Batch *batch)
     g_array_unref(batch->blocks);
 }
 
-static bool is_recent(gpointer data, uint32_t folder, uint32_t uid)
+static uint64_t rank_of(gpointer data, uint32_t folder, uint32_t uid)
 {
     Content *content = data;
     SCOPED_LOCK(&content->lock);
-    return recent_has(content->recent, folder, uid);
+    return recent_rank(content->recent, folder, uid);
 }
 
 /* What the blocks of the batch will take on disk, at most. */
@@ -212,7 +212,7 @@ static bool write_batch(Batch *batch)
     write_touches(batch);
     /* What was deleted must be gone before it is put again, and what was moved be there. */
     bool ready = batch->n_doomed == batch->doomed->len && batch->all_moved;
-    EvictResult room = evict(content->blocks, bound - MIN(bound, needed), is_recent, content,
+    EvictResult room = evict(content->blocks, bound - MIN(bound, needed), rank_of, content,
                              &batch->evicted);
     if (room == EVICT_NOTHING && blocks_failure(content->blocks) == DATABASE_OK)
         return false;

@@ -14,11 +14,11 @@ typedef enum {
     EVICT_NOTHING /* all messages are dropped, and still more is in use */
 } EvictResult;
 
-typedef bool (*EvictIsRecent)(gpointer data, uint32_t folder, uint32_t uid);
+/* As recent_rank: the disk knows the order of uses by the second, and late. */
+typedef uint64_t (*EvictRank)(gpointer data, uint32_t folder, uint32_t uid);
 
 /*
- * Drops messages until no more than `most` bytes are in use. Those for which is_recent says true
- * go last. *evicted grows by the bytes dropped.
+ * Drops messages until no more than `most` bytes are in use. Those that have a rank go last, the
+ * lower ones first. *evicted grows by the bytes dropped.
  */
-EvictResult evict(Blocks *blocks, uint64_t most, EvictIsRecent is_recent, gpointer data,
-                  uint64_t *evicted);
+EvictResult evict(Blocks *blocks, uint64_t most, EvictRank rank, gpointer data, uint64_t *evicted);

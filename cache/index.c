@@ -54,6 +54,9 @@ static const char *const sql[N_STATEMENTS] = {
     [ST_GIVE] = "INSERT OR REPLACE INTO given (folder, uid, name) VALUES (?1, ?2, ?3)",
     [ST_DELETE_GIVEN] = "DELETE FROM given WHERE folder = ?1 AND uid = ?2",
     [ST_DELETE_ALL_GIVEN] = "DELETE FROM given WHERE folder = ?1",
+    [ST_FIND_PROOF] = "SELECT size, header_length, proof FROM message"
+                      " WHERE folder = ?1 AND uid = ?2 AND proof & " G_STRINGIFY(PROVED_BIT),
+    [ST_DATA_VERSION] = "PRAGMA data_version",
 };
 
 #define GIVEN_TABLE                                                                         \
@@ -188,6 +191,7 @@ static bool connect_index(Index *index)
             return false;
         }
     }
+    index_begin_looking(index);
     return true;
 }
 

@@ -82,6 +82,12 @@ void index_delete_message(Index *index, uint32_t folder, uint32_t uid);
 /* A ROW_NEW one is inserted, and takes nothing back that another process has proved; one that is
  * ROW_CHANGED is left alone where it is gone by now. */
 void index_put_message(Index *index, uint32_t folder, const Row *row, int64_t flag_set);
+/*
+ * What another process has proved of the message's bytes since it was loaded: fills in size,
+ * header_length and proof. False: nothing. Cheap as long as no other process writes, of which is
+ * known after a second. Outside of begin and commit.
+ */
+bool index_find_proof(Index *index, uint32_t folder, uint32_t uid, Row *row);
 /* The number of a set of flags; it is made where there is none. 0: failed. */
 int64_t index_put_flag_set(Index *index, const char *text);
 /*

@@ -1,6 +1,7 @@
 /*
  * index_private.h: the index's inside, shared by index.c (the file, folders and messages),
- * index_names.c (unique names) and index_given.c (names that users gave).
+ * index_names.c (unique names), index_given.c (names that users gave) and index_proof.c (what other
+ * processes have proved).
  */
 #pragma once
 
@@ -35,6 +36,8 @@ enum {
     ST_GIVE,
     ST_DELETE_GIVEN,
     ST_DELETE_ALL_GIVEN,
+    ST_FIND_PROOF,
+    ST_DATA_VERSION,
     N_STATEMENTS
 };
 
@@ -55,9 +58,14 @@ struct Index {
     DatabaseTrouble trouble;
     bool emptied;
     unsigned times_emptied;
+    bool shared;       /* another connection has written: the journal's, or another process's */
+    int64_t version;   /* as SQLite counts what others wrote, */
+    int64_t looked_at; /* monotonic; when that was looked at */
 };
 
 /* Remembers the first failure of a transaction; whether there is none. */
 bool index_check(Index *index, int result);
 /* Runs a statement without results, unless the transaction has failed; how many rows it changed. */
 int index_run(Index *index, int statement, size_t n, const int64_t *values);
+/* What others write from now on is noticed (index_proof.c). */
+void index_begin_looking(Index *index);

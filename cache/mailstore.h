@@ -33,11 +33,17 @@ typedef void (*MailFolderSink)(gpointer data, const MailFolderInfo *folder);
 /*
  * Told what a sync finds, in this order: reset at most once and first; then messages, reached,
  * vanished and present, any number of times; state once, last, and only where all before it was
- * complete.
+ * complete. restored may come at most once, before state; what was told ahead of it does not count.
  */
 typedef struct {
     /* The folder is not the one that was known: nothing known of it holds any more. */
     void (*reset)(gpointer data, uint32_t uidvalidity);
+    /*
+     * The folder has the UIDVALIDITY that is known, and yet is an earlier state of itself, as after
+     * a backup was restored: UIDs that are known may have been given to other messages since.
+     * Nothing known of it holds any more.
+     */
+    void (*restored)(gpointer data);
     /* Messages that are new or have changed; a member that is not in `has` has not changed. */
     void (*messages)(gpointer data, const MailMessage *messages, size_t n);
     /*

@@ -3,12 +3,14 @@
 typedef struct {
     BlockKey key;
     int64_t time;
+    uint64_t rank;
     bool tell;
 } Use;
 
 struct Recent {
     GHashTable *uses; /* of Use, which is its own key */
     size_t news;      /* how many of them have tell */
+    uint64_t rank;    /* of the latest use */
 };
 
 Recent *recent_new(void)
@@ -30,10 +32,25 @@ static Use *find(const Recent *recent, uint32_t folder, uint32_t uid)
     return g_hash_table_lookup(recent->uses, &key);
 }
 
+static void forget_older_half(Recent *recent)
+{
+    const uint64_t half = recent->rank - MIN(recent->rank, RECENT_MOST / 2);
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, recent->uses);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Use *use = value;
+        if (!use->tell && use->rank <= half)
+            g_hash_table_iter_remove(&iter);
+    }
+}
+
 void recent_use(Recent *recent, uint32_t folder, uint32_t uid, int64_t now, bool tell)
 {
     Use *use = find(recent, folder, uid);
     if (!use) {
+        if (g_hash_table_size(recent->uses) >= RECENT_MOST)
+            forget_older_half(recent);
         if (g_hash_table_size(recent->uses) >= RECENT_MOST)
             return;
         use = g_new0(Use, 1);
@@ -41,13 +58,15 @@ void recent_use(Recent *recent, uint32_t folder, uint32_t uid, int64_t now, bool
         g_hash_table_add(recent->uses, use);
     }
     use->time = now;
+    use->rank = ++recent->rank;
     recent->news += tell && !use->tell;
     use->tell |= tell;
 }
 
-bool recent_has(const Recent *recent, uint32_t folder, uint32_t uid)
+uint64_t recent_rank(const Recent *recent, uint32_t folder, uint32_t uid)
 {
-    return find(recent, folder, uid) != NULL;
+    const Use *use = find(recent, folder, uid);
+    return use ? use->rank : 0;
 }
 
 GArray *recent_take(Recent *recent)

@@ -1,9 +1,10 @@
 /*
- * recent.h: which messages were read in the last seconds, and which of them the disk must be told
- * of: what keeps a message that is being read from being evicted.
+ * recent.h: which messages were put or read in the last seconds, in which order, and which of them
+ * the disk must be told of: what keeps a message that is being read, or was fetched ahead of its
+ * reader, from being evicted.
  *
- * No lock: content.c sees to that. Bounded: beyond RECENT_MOST messages, uses are forgotten,
- * which costs no more than an unlucky eviction.
+ * No lock: content.c sees to that. Bounded: beyond RECENT_MOST messages, the older half of the uses
+ * is forgotten, which costs no more than an unlucky eviction.
  */
 #pragma once
 
@@ -17,9 +18,10 @@ typedef struct Recent Recent;
 Recent *recent_new(void);
 void recent_free(Recent *recent);
 
-/* A message was read. now: any clock's seconds. tell: the disk has an old time of it. */
+/* A message was put or read. now: any clock's seconds. tell: the disk has an old time of it. */
 void recent_use(Recent *recent, uint32_t folder, uint32_t uid, int64_t now, bool tell);
-bool recent_has(const Recent *recent, uint32_t folder, uint32_t uid);
+/* 0: it was not used lately; else the higher, the later. */
+uint64_t recent_rank(const Recent *recent, uint32_t folder, uint32_t uid);
 /* The messages to tell the disk of, each once: BlockKey elements. */
 GArray *recent_take(Recent *recent);
 /* Whether there are any. */

@@ -1,8 +1,10 @@
 #include "control.h"
 
 #include "../cache/scopedlock.h"
+#include "fetch.h"
 #include "inode.h"
 #include "letters.h"
+#include "log.h"
 #include "moves.h"
 #include "prefetch.h"
 #include "removal.h"
@@ -143,18 +145,46 @@ static void add_cache(GString *text, Mount *mount)
 
 static void add_mail(GString *text, Mount *mount)
 {
+    g_autoptr(GArray) all = catalog_folders(mount->catalog);
     uint64_t folders, messages, bytes, right, wrong;
+    guint synced = 0;
 
+    for (guint i = 0; i < all->len; i++)
+        synced += g_array_index(all, CatalogFolder, i).listed;
     catalog_totals(mount->catalog, &folders, &messages, &bytes);
     catalog_size_record(mount->catalog, &right, &wrong);
     g_string_append_printf(text,
                            "folders: %" G_GUINT64_FORMAT "\n"
+                           "folders-synced: %u\n"
                            "messages: %" G_GUINT64_FORMAT "\n"
                            "message-bytes: %" G_GUINT64_FORMAT "\n"
                            "sizes-right: %" G_GUINT64_FORMAT "\n"
                            "sizes-wrong: %" G_GUINT64_FORMAT "\n",
-                           (guint64)folders, (guint64)messages, (guint64)bytes, (guint64)right,
-                           (guint64)wrong);
+                           (guint64)folders, synced, (guint64)messages, (guint64)bytes,
+                           (guint64)right, (guint64)wrong);
+}
+
+static void add_time(GString *text, const char *key, gint64 micros)
+{
+    g_autoptr(GDateTime) seconds = g_date_time_new_from_unix_utc(micros / G_USEC_PER_SEC);
+    g_autoptr(GDateTime) when = g_date_time_add(seconds, micros % G_USEC_PER_SEC);
+    g_autofree char *date = g_date_time_format(when, "%Y-%m-%dT%H:%M:%S");
+
+    g_string_append_printf(text, "%s: %s.%06dZ", key, date, g_date_time_get_microsecond(when));
+}
+
+/* Last, since its text is whatever it is. */
+static void add_last_error(GString *text)
+{
+    gint64 when = 0;
+    g_autofree char *error = log_last_error(&when);
+
+    if (!error) {
+        g_string_append(text, "last-error: none\n");
+        return;
+    }
+    add_time(text, "last-error", when);
+    g_string_append_printf(text, " %s\n", error);
 }
 
 GString *control_status(Mount *mount)
@@ -168,15 +198,19 @@ GString *control_status(Mount *mount)
                            "account: %s\n"
                            "mounted: %s\n",
                            PULLMAIL_VERSION, mount->url, when);
+    add_time(text, "time", g_get_real_time());
+    g_string_append_c(text, '\n');
     g_string_append_printf(text, "requests: %" G_GUINT64_FORMAT "\n",
                            (guint64)__atomic_load_n(&mount->control->requests, __ATOMIC_RELAXED));
     trust_describe(mount->trust, text);
     mail_store_describe(mount->store, text);
+    fetch_describe(mount->fetcher, text);
     prefetch_describe(mount->prefetcher, text);
     removals_describe(mount->removals, text);
     letters_describe(mount->letters, text);
     moves_describe(mount->moves, text);
     add_mail(text, mount);
     add_cache(text, mount);
+    add_last_error(text);
     return text;
 }

@@ -2,6 +2,7 @@
 
 #include "../cache/mail.h"
 #include "log.h"
+#include "service.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,7 @@ void daemon_print_error(const GError *error)
 {
     g_autofree char *line = one_line(error);
 
-    fprintf(stderr, "mount.pullmail: %s\n", line);
+    fprintf(stderr, "%s%s\n", service_has_journal() ? "<3>" : "mount.pullmail: ", line);
 }
 
 /* Says what the daemon says; the exit status that it wants, or that of one that died. */

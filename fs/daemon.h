@@ -29,7 +29,7 @@ void daemon_ready(Daemon *daemon);
 /* It does not, or not any more: tells why, to the user who waits, else to the log. */
 void daemon_fail(Daemon *daemon, const GError *error, int exit_status);
 
-/* "mount.pullmail: …" on stderr, in one line. */
+/* "mount.pullmail: …" on stderr, in one line; "<3>…" where that is the journal's. */
 void daemon_print_error(const GError *error);
 
 void daemon_free(Daemon *daemon);

@@ -66,6 +66,14 @@ void fetcher_free(Fetcher *fetcher)
     g_free(fetcher);
 }
 
+void fetch_describe(Fetcher *fetcher, GString *text)
+{
+    guint messages, requests;
+
+    flights_count(fetcher->flights, &messages, &requests);
+    g_string_append_printf(text, "fetching-messages: %u\nfetch-waiting: %u\n", messages, requests);
+}
+
 /* The fetch has ended, for good or bad: those who wait look again, and may wait again. */
 static void conclude(Flight *flight, const GError *error)
 {
@@ -240,6 +248,7 @@ static void start(Flight *flight)
             conclude_text(flight, ENOENT, "it is gone");
             return;
         }
+        fetch_learn(flight->mount, flight->ino, &message);
         if (start_first(flight, &message))
             return;
     }

@@ -26,8 +26,17 @@ void fetch_prove(Fetcher *fetcher, Request *request);
  */
 void fetch_range(Fetcher *fetcher, Request *request);
 
+/*
+ * What another mount with the same cache has proved of the message since: then message is as it is
+ * known by that, and what the other has read is in the cache.
+ */
+void fetch_learn(Mount *mount, uint64_t ino, CatalogMessage *message);
+
 /* Whether the message is being fetched. */
 bool fetch_is_under_way(Fetcher *fetcher, uint64_t ino);
+
+/* Appends lines for the status. */
+void fetch_describe(Fetcher *fetcher, GString *text);
 
 /*
  * Fetches messages that nobody waits for yet, by one command: HEADER and TEXT, whole. uids: of

@@ -80,6 +80,20 @@ Flight *flight_of(Flights *flights, uint64_t ino)
     return flight;
 }
 
+void flights_count(Flights *flights, guint *messages, guint *requests)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    *messages = *requests = 0;
+    g_hash_table_iter_init(&iter, flights->by_ino);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Flight *flight = value;
+        *messages += flight->op || flight->batch;
+        *requests += flight->waiting.length;
+    }
+}
+
 void flight_set_name(Flight *flight, const char *name)
 {
     g_free(flight->name);
@@ -199,6 +213,28 @@ static void put(Flight *flight, uint64_t offset, GBytes *bytes)
     }
 }
 
+/* The size that was shown is not the true one. */
+static void correct(Mount *mount, uint64_t ino, uint64_t claimed, uint64_t size)
+{
+    g_info("message %u: the server claimed %" G_GUINT64_FORMAT
+           " bytes, and it has %" G_GUINT64_FORMAT,
+           inode_of(ino).uid, (guint64)claimed, (guint64)size);
+    trust_size_was_wrong(mount->trust, ino, claimed, size);
+}
+
+void fetch_learn(Mount *mount, uint64_t ino, CatalogMessage *message)
+{
+    uint32_t folder = inode_of(ino).folder;
+    uint64_t claimed = message->size;
+
+    if (message->proof & CATALOG_SIZE_PROVED ||
+        !catalog_learn(mount->catalog, folder, message->uid) ||
+        !catalog_message(mount->catalog, folder, message->uid, message))
+        return;
+    if (message->size != claimed)
+        correct(mount, ino, claimed, message->size);
+}
+
 void flight_prove(Flight *flight, uint32_t header_length, uint64_t size, unsigned proof)
 {
     Mount *mount = flight->mount;
@@ -207,12 +243,8 @@ void flight_prove(Flight *flight, uint32_t header_length, uint64_t size, unsigne
     if (!catalog_message(mount->catalog, flight->folder, flight->uid, &before))
         return;
     catalog_prove(mount->catalog, flight->folder, flight->uid, header_length, size, proof);
-    if (before.size != size) {
-        g_info("message %u: the server claimed %" G_GUINT64_FORMAT
-               " bytes, and it has %" G_GUINT64_FORMAT,
-               flight->uid, (guint64)before.size, (guint64)size);
-        trust_size_was_wrong(mount->trust, flight->ino, before.size, size);
-    }
+    if (before.size != size)
+        correct(mount, flight->ino, before.size, size);
 }
 
 static GBytes *join(GBytes *header, GBytes *text)

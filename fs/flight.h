@@ -71,6 +71,9 @@ Flight *flight_find(Flights *flights, uint64_t ino);
 /* It is idle: how it was read is remembered for a while. */
 void flight_land(Flight *flight);
 
+/* How many messages are being fetched, and how many requests wait for them. */
+void flights_count(Flights *flights, guint *messages, guint *requests);
+
 /* The message is asked for from the folder of that name. */
 void flight_set_name(Flight *flight, const char *name);
 

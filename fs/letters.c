@@ -16,7 +16,6 @@
 enum {
     SOON_SECONDS = 5, /* a file after the other */
     RETRY_MOST_MILLIS = 600000,
-    FINISH_MILLIS = 5000,
     MOST_KEPT = 64, /* each takes descriptors; who comes next waits for the server */
 };
 
@@ -464,6 +463,6 @@ void letters_finish(Letters *letters, MailDone done, gpointer data)
 {
     letters->finished = done;
     letters->finished_data = data;
-    letters->deadline = engine_after(FINISH_MILLIS, on_deadline, letters);
+    letters->deadline = engine_after(mount_patience(letters->mount), on_deadline, letters);
     check_all(letters);
 }

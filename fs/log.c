@@ -1,5 +1,7 @@
 #include "log.h"
 
+#include "service.h"
+
 #include <errno.h>
 #include <glib.h>
 #include <stdlib.h>
@@ -12,6 +14,12 @@
 /* Read by every thread that logs. */
 static gint wanted; /* GLogLevelFlags */
 static gint use_syslog;
+static gint use_priorities; /* on stderr */
+
+/* Under last_lock. */
+static GMutex last_lock;
+static char *last_text;
+static gint64 last_time;
 
 /* In one line: what could act on a terminal or forge a line is shown as \xNN. */
 static void append_escaped(GString *line, const char *text)
@@ -82,6 +90,28 @@ static bool is_chatter(GLogLevelFlags level, const char *domain)
            g_str_has_prefix(domain, "GLib");
 }
 
+void log_note_error(const char *text)
+{
+    char *copy = log_printable(text);
+
+    g_mutex_lock(&last_lock);
+    g_free(last_text);
+    last_text = copy;
+    last_time = g_get_real_time();
+    g_mutex_unlock(&last_lock);
+}
+
+char *log_last_error(int64_t *when)
+{
+    char *copy;
+
+    g_mutex_lock(&last_lock);
+    copy = g_strdup(last_text);
+    *when = last_time;
+    g_mutex_unlock(&last_lock);
+    return copy;
+}
+
 static GLogWriterOutput write_log(GLogLevelFlags level, const GLogField *fields, gsize count,
                                   gpointer unused)
 {
@@ -90,6 +120,8 @@ static GLogWriterOutput write_log(GLogLevelFlags level, const GLogField *fields,
     g_autoptr(GString) line = NULL;
     (void)unused;
 
+    if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING) && message)
+        log_note_error(message);
     if ((level & (GLogLevelFlags)g_atomic_int_get(&wanted)) && !is_chatter(level, domain)) {
         line = g_string_new(NULL);
         /* The protocol's, or where to look for a bug. */
@@ -101,7 +133,8 @@ static GLogWriterOutput write_log(GLogLevelFlags level, const GLogField *fields,
         if (g_atomic_int_get(&use_syslog)) {
             syslog(syslog_priority(level), "%s", line->str);
         } else {
-            g_string_prepend(line, PROGRAM ": ");
+            g_autofree char *priority = g_strdup_printf("<%d>", syslog_priority(level));
+            g_string_prepend(line, g_atomic_int_get(&use_priorities) ? priority : PROGRAM ": ");
             g_string_append_c(line, '\n');
             write_stderr(line->str, line->len);
         }
@@ -119,6 +152,7 @@ void log_open(bool verbose, bool protocol)
                             (protocol ? G_LOG_LEVEL_DEBUG : 0);
 
     g_atomic_int_set(&wanted, (gint)levels);
+    g_atomic_int_set(&use_priorities, service_has_journal());
     if (g_once_init_enter(&done)) { /* GLib takes a writer only once */
         g_log_set_writer_func(write_log, NULL, NULL);
         g_once_init_leave(&done, 1);

@@ -103,30 +103,21 @@ static void notify_gone(Mount *mount, uint32_t folder, GArray *messages)
  * A folder that was made anew gets another inode, and with the old one's name the kernel forgets
  * all that was in it; but for the mount's root, which stays the same to the kernel.
  */
-static void empty_root(Mount *mount, uint32_t folder, uint32_t uidvalidity)
+static void empty_root(Mount *mount, uint32_t folder)
 {
-    g_auto(CatalogFolder) about = {0};
-
-    if (folder == tree_root(mount->tree) && catalog_folder(mount->catalog, folder, &about) &&
-        about.state.uidvalidity != uidvalidity)
+    if (folder == tree_root(mount->tree))
         notify_gone(mount, folder, catalog_keep_only(mount->catalog, folder, NULL, 0));
 }
 
-static void reset_folder(Look *look, uint32_t uidvalidity)
+/* The folder has another id now: with the old one goes all that was known of it. */
+static void exchange_folder(Look *look, uint32_t id)
 {
     Mount *mount = look->refresher->mount;
-    uint32_t old = look->folder, id;
+    uint32_t old = look->folder;
     TreeNode node;
 
-    empty_root(mount, old, uidvalidity);
-    id = catalog_reset_folder(mount->catalog, old, uidvalidity);
-    if (id == old)
-        return;
     moves_forget_folder(mount->moves, old);
     look->changed = true;
-    g_message("a folder was made anew on the server (UIDVALIDITY %u): what was known of it is "
-              "forgotten",
-              uidvalidity);
     content_drop_folder(mount->content, old);
     tree_replace(mount->tree, old, id);
     refresh_stale(look->refresher, old);
@@ -169,8 +160,37 @@ static void tell_difference(Look *look, const CatalogMessage *before, const Mail
 static void found_reset(gpointer data, uint32_t uidvalidity)
 {
     Look *look = data;
+    Catalog *catalog = look->refresher->mount->catalog;
+    g_auto(CatalogFolder) about = {0};
+    uint32_t id;
 
-    reset_folder(look, uidvalidity);
+    if (catalog_folder(catalog, look->folder, &about) && about.state.uidvalidity != uidvalidity)
+        empty_root(look->refresher->mount, look->folder);
+    id = catalog_reset_folder(catalog, look->folder, uidvalidity);
+    if (id != look->folder) {
+        g_message("a folder was made anew on the server (UIDVALIDITY %u): what was known of it is "
+                  "forgotten",
+                  uidvalidity);
+        exchange_folder(look, id);
+    }
+    note_opened(look);
+}
+
+static void found_restored(gpointer data)
+{
+    Look *look = data;
+    Mount *mount = look->refresher->mount;
+    g_auto(CatalogFolder) about = {0};
+    uint32_t id;
+
+    if (catalog_folder(mount->catalog, look->folder, &about))
+        g_message("folder \"%s\" is in an earlier state than it was, as from a backup: what was "
+                  "known of it is forgotten",
+                  about.name);
+    empty_root(mount, look->folder);
+    id = catalog_renew_folder(mount->catalog, look->folder);
+    if (id != look->folder)
+        exchange_folder(look, id);
     note_opened(look);
 }
 
@@ -335,6 +355,7 @@ static uint32_t found_identify(gpointer data, const char *name, unsigned which)
 
 const MailSyncSink look_sink = {
     .reset = found_reset,
+    .restored = found_restored,
     .messages = found_messages,
     .reached = found_reached,
     .vanished = found_vanished,

@@ -20,6 +20,7 @@
 #include "refresh.h"
 #include "removal.h"
 #include "request.h"
+#include "service.h"
 #include "storing.h"
 #include "trust.h"
 
@@ -220,6 +221,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
 
 static void mount_end(Mount *mount)
 {
+    mount->ending = g_get_monotonic_time();
     pusher_stop(mount->pusher);
     notifier_stop(mount->notifier);
     if (mount->features) { /* it was connected */
@@ -325,6 +327,16 @@ static bool mount_session(struct fuse_session *session, const char *mountpoint, 
     return false;
 }
 
+/* The service manager shows it beside the unit. */
+static void tell_manager(const char *state, const Mount *mount, const char *what)
+{
+    g_autofree char *place = log_printable(mount->options->mountpoint);
+    g_autofree char *message = g_strdup_printf("%s\nSTATUS=%s %s %s", state, mount->url, what,
+                                               place);
+
+    service_notify(message);
+}
+
 static bool run_session(Mount *mount, Daemon *daemon, GError **error)
 {
     const Options *options = mount->options;
@@ -342,7 +354,9 @@ static bool run_session(Mount *mount, Daemon *daemon, GError **error)
     wait_for(mount, begin_changes, NULL);
     daemon_ready(daemon);
     g_message("%s is mounted on %s", mount->url, options->mountpoint);
+    tell_manager("READY=1", mount, "is mounted on");
     served = serve(session);
+    tell_manager("STOPPING=1", mount, "is being unmounted from");
     fuse_remove_signal_handlers(session);
     notifier_quiet(mount->notifier);
     wait_for(mount, engine_idle, NULL);
@@ -400,6 +414,9 @@ static int run(const Options *options)
 
     guard_memory();
     ignore_file_limits();
+    service_open();
+    if (!options->foreground)
+        service_close(); /* what it started ends now */
     umask(077);
     fuse_set_log_func(log_fuse);
     if (!credentials_find(options, &credentials, &error) ||
@@ -412,6 +429,7 @@ static int run(const Options *options)
         daemon_fail(daemon, error, status);
     }
     daemon_free(daemon);
+    service_close();
     return status;
 }
 

@@ -22,6 +22,16 @@ bool mount_ino_folder(const Mount *mount, uint64_t ino, uint32_t *folder)
     return true;
 }
 
+/* With the farewells to the server, which take 1.5 s at most, it is less than 5 s. */
+enum { PATIENCE_MILLIS = 3000 };
+
+unsigned mount_patience(const Mount *mount)
+{
+    gint64 gone = mount->ending ? (g_get_monotonic_time() - mount->ending) / 1000 : 0;
+
+    return (unsigned)CLAMP(PATIENCE_MILLIS - gone, 0, PATIENCE_MILLIS);
+}
+
 void mount_note_quota(Mount *mount)
 {
     MailQuota quota = {0};

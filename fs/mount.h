@@ -40,6 +40,7 @@ typedef struct Mount {
     const Options *options;
     char *url; /* as a user may see it */
     time_t started;
+    gint64 ending; /* monotonic; when it began to end. 0: it goes on */
     Catalog *catalog;
     Content *content;
     Journal *journal;
@@ -75,6 +76,12 @@ typedef struct Mount {
  * inode number; false where it is no directory of a folder. Any thread. */
 uint64_t mount_folder_ino(const Mount *mount, uint32_t folder);
 bool mount_ino_folder(const Mount *mount, uint64_t ino, uint32_t *folder);
+
+/*
+ * How many milliseconds what has yet to be told the server may be waited for when the mount ends:
+ * all of it together. What is in the journal is done by the next mount. Engine thread.
+ */
+unsigned mount_patience(const Mount *mount);
 
 /* Keeps what the store says of the quota where statfs sees it. Engine thread. */
 void mount_note_quota(Mount *mount);

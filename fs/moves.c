@@ -8,7 +8,6 @@
 
 #include <errno.h>
 
-enum { FINISH_MILLIS = 5000 };
 
 /* What the journal's thread tells the engine. */
 typedef struct {
@@ -495,6 +494,6 @@ void moves_finish(Moves *moves, MailDone done, gpointer data)
     moves->done = done;
     moves->done_data = data;
     moves->urgent = true;
-    moves->deadline = engine_after(FINISH_MILLIS, on_deadline, moves);
+    moves->deadline = engine_after(mount_patience(moves->mount), on_deadline, moves);
     begin_round(moves);
 }

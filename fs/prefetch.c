@@ -3,6 +3,7 @@
 #include "fetch.h"
 #include "fetch_plan.h"
 #include "inode.h"
+#include "log.h"
 #include "rate.h"
 #include "refresh.h"
 #include "sequence.h"
@@ -191,13 +192,14 @@ static bool has_room(Prefetcher *prefetcher, const Sweep *sweep)
 /* --- asking ------------------------------------------------------------------------------------
  */
 
-static bool is_held(Prefetcher *prefetcher, uint32_t folder, const CatalogMessage *message,
+static bool is_held(Prefetcher *prefetcher, uint32_t folder, CatalogMessage *message,
                     uint64_t wanted)
 {
     Content *content = prefetcher->mount->content;
     uint64_t length = MIN(wanted, message->size);
     uint32_t last = length ? (uint32_t)((length - 1) / CONTENT_BLOCK) : 0;
 
+    fetch_learn(prefetcher->mount, inode_number(INODE_MESSAGE, folder, message->uid), message);
     /* Most are of this kind, and need no look into the cache. */
     if (!message->header_length && !message->proof)
         return false;
@@ -541,6 +543,34 @@ void prefetch_listed(Prefetcher *prefetcher, uint32_t folder)
     fill_all(prefetcher);
 }
 
+/* What comes before `next` and is not ahead of the reader any more, he has read. */
+static void describe_sweep(Prefetcher *prefetcher, const Sweep *sweep, unsigned number,
+                           GString *text)
+{
+    g_auto(CatalogFolder) folder = {0};
+    guint ahead = scan_ahead_count(prefetcher->scans, sweep->folder);
+
+    if (!catalog_folder(prefetcher->mount->catalog, sweep->folder, &folder))
+        return;
+    g_autofree char *name = log_printable(folder.name);
+    g_string_append_printf(text, "scan-%u: %u of %u messages, %u ahead, folder \"%s\"\n", number,
+                           sweep->next - MIN(sweep->next, ahead), sweep->sequence->len, ahead,
+                           name);
+}
+
+static void describe_sweeps(Prefetcher *prefetcher, GString *text)
+{
+    unsigned number = 0;
+
+    for (GList *l = prefetcher->sweeps.head; l; l = l->next) {
+        const Sweep *sweep = l->data;
+        ScanView view;
+        scan_view(prefetcher->scans, sweep->folder, &view);
+        if (sweep->sequence->len && !(view.over && view.run > 0))
+            describe_sweep(prefetcher, sweep, ++number, text);
+    }
+}
+
 void prefetch_describe(Prefetcher *prefetcher, GString *text)
 {
     g_string_append_printf(
@@ -553,4 +583,5 @@ void prefetch_describe(Prefetcher *prefetcher, GString *text)
         (guint64)prefetcher->most, (guint64)window(prefetcher),
         (guint64)scan_ahead_bytes(prefetcher->scans), (guint64)prefetcher->messages,
         (guint64)rate_bytes(prefetcher->rate, g_get_monotonic_time()) * 1000 / RATE_MILLIS);
+    describe_sweeps(prefetcher, text);
 }

@@ -53,5 +53,5 @@ void prefetch_ended(Prefetcher *prefetcher, uint64_t ino, uint64_t bytes, const 
 /* The folder is in step with the server now. */
 void prefetch_listed(Prefetcher *prefetcher, uint32_t folder);
 
-/* Appends lines for the status. */
+/* Appends lines for the status, one of them for each folder that is being scanned. */
 void prefetch_describe(Prefetcher *prefetcher, GString *text);

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { FINISH_MILLIS = 5000 };
 
 /*
  * A message to be removed. `waiting` are unlinks: of one that is on its way to the journal (not
@@ -557,6 +556,6 @@ void removals_finish(Removals *removals, MailDone done, gpointer data)
     }
     removals->done = done;
     removals->done_data = data;
-    removals->deadline = engine_after(FINISH_MILLIS, on_deadline, removals);
+    removals->deadline = engine_after(mount_patience(removals->mount), on_deadline, removals);
     begin(removals);
 }

@@ -1,5 +1,8 @@
 #include "request.h"
 
+#include "failure.h"
+#include "log.h"
+
 #include <errno.h>
 
 /*
@@ -130,6 +133,8 @@ void request_resume(Request *request, const GError *error)
     if (request->queue)
         g_queue_unlink(request->queue, &request->link);
     request->queue = NULL;
+    if (failure_is_lost(error) || failure_is_refusal(error))
+        log_note_error(error->message);
     if (!request->resume(request, error))
         forget(request);
 }

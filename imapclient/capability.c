@@ -71,6 +71,21 @@ void imap_capabilities_read(ImapCapabilities *caps, const ImapValue *list, size_
     caps->known = true;
 }
 
+char *imap_capabilities_names(unsigned bits)
+{
+    GString *text = g_string_new(NULL);
+    unsigned named = IMAP_CAP_LOGINDISABLED;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if ((names[i].bits & bits) != names[i].bits || !(names[i].bits & ~named))
+            continue;
+        /* By its first bit alone: what it includes is named itself. */
+        named |= names[i].bits & (~names[i].bits + 1);
+        g_string_append_printf(text, "%s%s", text->len ? " " : "", names[i].name);
+    }
+    return g_string_free(text, FALSE);
+}
+
 void imap_capabilities_clear(ImapCapabilities *caps)
 {
     caps->bits = 0;

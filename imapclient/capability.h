@@ -44,4 +44,6 @@ typedef struct {
 void imap_capabilities_read(ImapCapabilities *caps, const ImapValue *list, size_t first);
 /* Forgets: what was said before TLS or before login holds no more. */
 void imap_capabilities_clear(ImapCapabilities *caps);
+/* The names of those that make a difference here, with a space in between; the caller frees. */
+char *imap_capabilities_names(unsigned bits);
 bool imap_capabilities_have(const ImapCapabilities *caps, unsigned bits);

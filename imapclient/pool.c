@@ -106,6 +106,8 @@ static void on_ready(gpointer data, ImapSession *session)
     g_free(pool->capabilities);
     pool->capabilities = g_strdup(login->caps.text);
     pool->caps = login->caps.bits;
+    g_free(pool->tls_lines);
+    pool->tls_lines = stream_tls_lines(imap_conn_stream(imap_session_conn(session)));
     if (imap_capabilities_have(&login->caps, IMAP_CAP_QUOTA)) {
         ImapCommand *command = imap_command_new("GETQUOTAROOT");
         imap_command_raw(command, "INBOX");
@@ -502,6 +504,7 @@ void imap_pool_free(ImapPool *pool)
         tls_policy_unref(pool->config.tls);
     g_free(pool->server);
     g_free(pool->capabilities);
+    g_free(pool->tls_lines);
     g_free(pool);
 }
 
@@ -519,10 +522,14 @@ void imap_pool_release(ImapPool *pool, const char *folder)
 void imap_pool_describe(ImapPool *pool, GString *text)
 {
     g_autofree char *capabilities = quote_text(pool->capabilities ? pool->capabilities : "");
+    g_autofree char *in_use = imap_capabilities_names(pool->caps);
+    g_autofree char *none = stream_tls_lines(NULL);
 
     g_string_append_printf(text, "server: %s:%u%s%s\n", pool->config.host, pool->config.port,
                            pool->server ? " " : "", pool->server ? pool->server : "");
-    g_string_append_printf(text, "capabilities: %s\n", capabilities);
+    g_string_append_printf(text, "capabilities: %s\ncapabilities-in-use: %s\n", capabilities,
+                           in_use);
+    g_string_append(text, pool->tls_lines ? pool->tls_lines : none);
     g_string_append_printf(text, "connections: %u\n", count_in_state(pool, IMAP_SESSION_READY));
     for (guint i = 0; i < pool->members->len; i++)
         imap_session_describe(((ImapMember *)g_ptr_array_index(pool->members, i))->session, text);

@@ -37,6 +37,7 @@ struct ImapPool {
     bool have_quota;
     MailQuota quota;
     char *server, *capabilities;
+    char *tls_lines; /* of the status, as of the latest session; NULL: there was none */
     unsigned caps;   /* ImapCap, as the latest session has them */
     MailDone closed; /* set: closing */
     bool told_closed;

@@ -21,7 +21,7 @@ enum {
 /*
  * Opens the folder anew, which tells where it stands, then fetches what is not known:
  *   nothing known: everything, which is asked for at once, whatever the selection will tell;
- *   another UIDVALIDITY: everything;
+ *   another UIDVALIDITY, or an earlier state of the folder (see is_restored): everything;
  *   QRESYNC: the selection itself tells changes and what is gone (RFC 7162 section 3.2.5);
  *   CONDSTORE: flags that changed, and the UIDs where the count says that some are gone;
  *   neither: UIDs and flags of what is known, to compare with; where flags may come later, the
@@ -39,6 +39,7 @@ typedef struct {
     bool counted; /* the count decides whether some are gone */
     bool flags_later;
     unsigned searches; /* were asked for, and have not been answered */
+    uint32_t beyond;   /* the highest UID found where UIDNEXT says that there is none */
     bool guessed;      /* everything was asked for ahead of the answer to the selection */
     bool opened;
     unsigned running;
@@ -239,6 +240,18 @@ static void list_all(SyncOp *sync)
         send_new(sync, 1);
 }
 
+/* What is known belongs to messages that were lost at the server; nothing of it holds. */
+static void list_restored(SyncOp *sync)
+{
+    sync->op.told = true;
+    sync->early = false;
+    sync->sink->restored(sync->op.data);
+    imap_sync_batch_reset(sync->batch, 1);
+    sync->op.bulk = sync->mailbox.exists > BULK;
+    if (sync->mailbox.exists > 0)
+        send_new(sync, 1);
+}
+
 static void list_changes(SyncOp *sync)
 {
     const MailFolderState *known = &sync->known;
@@ -262,6 +275,64 @@ static void list_changes(SyncOp *sync)
         send_new(sync, known->uidnext ? known->uidnext : 1);
 }
 
+/* --- a restored backup --------------------------------------------------------------------------
+ */
+
+/*
+ * UIDNEXT and HIGHESTMODSEQ never go down (RFC 9051 section 2.3.1.1, RFC 7162 section 3.1.2.2), but
+ * where the server lost what came since. UIDs below the present UIDNEXT may have been given anew
+ * already, so all of them are in doubt, and nothing tells which.
+ */
+static bool is_restored(const SyncOp *sync)
+{
+    return sync->mailbox.modseq && sync->mailbox.modseq < sync->known.modseq;
+}
+
+/* Or else the server is wrong about UIDNEXT, as it may always have been. */
+static bool may_be_restored(const SyncOp *sync)
+{
+    return sync->mailbox.uidnext && sync->mailbox.uidnext < sync->known.uidnext;
+}
+
+static bool beyond_untagged(gpointer data, const ImapResponse *response)
+{
+    SyncOp *sync = data;
+    const ImapValue *items = imap_value_item(response->values, 0);
+    uint64_t uid = 0;
+
+    if (strcmp(response->name, "FETCH") != 0)
+        return list_untagged(data, response);
+    for (size_t i = 0; i + 1 < imap_value_count(items); i += 2)
+        if (imap_value_is(imap_value_item(items, i), "UID"))
+            imap_value_number(imap_value_item(items, i + 1), &uid);
+    sync->beyond = (uint32_t)CLAMP(uid, sync->beyond, UINT32_MAX);
+    return !has_content(response);
+}
+
+static void beyond_done(gpointer data, const ImapResponse *response, const GError *error)
+{
+    SyncOp *sync = data;
+
+    if (!error && !sync->failure && strcmp(response->name, "OK") == 0) {
+        if (sync->beyond >= sync->mailbox.uidnext)
+            list_changes(sync);
+        else
+            list_restored(sync);
+    }
+    part_done(data, response, error);
+}
+
+static const ImapRequestEvents beyond_events = {.untagged = beyond_untagged, .done = beyond_done};
+
+static void look_beyond(SyncOp *sync)
+{
+    ImapCommand *command = imap_command_new("UID FETCH");
+
+    imap_command_rawf(command, "%u:* (UID)", sync->mailbox.uidnext);
+    sync->running++;
+    imap_conn_send(imap_session_conn(sync->op.session), command, 0, &beyond_events, sync);
+}
+
 static void open_done(gpointer data, const ImapResponse *response, const GError *error)
 {
     SyncOp *sync = data;
@@ -280,6 +351,10 @@ static void open_done(gpointer data, const ImapResponse *response, const GError 
     /* A server that has no UIDVALIDITY keeps its UIDs for ever, or not at all. */
     if (!sync->known.uidvalidity || mailbox->uidvalidity != sync->known.uidvalidity)
         list_all(sync);
+    else if (is_restored(sync) || (may_be_restored(sync) && mailbox->exists == 0))
+        list_restored(sync);
+    else if (may_be_restored(sync))
+        look_beyond(sync);
     else
         list_changes(sync);
     if (--sync->running == 0)
@@ -331,6 +406,7 @@ static void sync_start(MailOp *op)
     sync->early = sync->compare = sync->counted = sync->flags_later = op->bulk = false;
     sync->guessed = sync->opened = false;
     sync->searches = 0;
+    sync->beyond = 0;
     imap_sync_batch_reset(sync->batch, sync->known.uidnext);
     sync->running = 1;
     imap_session_select(op->session, op->folder, &sync->known, &open_events, sync);

@@ -73,6 +73,16 @@ void pop3_capabilities_clear(Pop3Capabilities *caps)
     *caps = (Pop3Capabilities){0};
 }
 
+char *pop3_capabilities_names(unsigned bits)
+{
+    GString *text = g_string_new(NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        if (names[i].bits & bits)
+            g_string_append_printf(text, "%s%s", text->len ? " " : "", names[i].name);
+    return g_string_free(text, FALSE);
+}
+
 bool pop3_capabilities_have(const Pop3Capabilities *caps, unsigned bits)
 {
     return (caps->bits & bits) == bits;

@@ -33,4 +33,6 @@ void pop3_capabilities_read(Pop3Capabilities *caps, const char *line);
 void pop3_capabilities_end(Pop3Capabilities *caps);
 /* Forgets: what was said before STLS or before the login holds no more. */
 void pop3_capabilities_clear(Pop3Capabilities *caps);
+/* The names of those that make a difference here, with a space in between; the caller frees. */
+char *pop3_capabilities_names(unsigned bits);
 bool pop3_capabilities_have(const Pop3Capabilities *caps, unsigned bits);

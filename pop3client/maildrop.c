@@ -37,6 +37,8 @@ struct Pop3Maildrop {
     gint64 logged_in_at; /* monotonic */
     unsigned login_delay;
     char *capabilities;
+    unsigned caps;   /* Pop3Cap */
+    char *tls_lines; /* of the status, as of the latest session; NULL: there was none */
     MailDone closed; /* set: closing */
     bool told_closed;
     gpointer closed_data;
@@ -187,6 +189,9 @@ static void on_ready(gpointer data)
     maildrop->login_delay = login->login_delay;
     g_free(maildrop->capabilities);
     maildrop->capabilities = text ? quote_text(text->str) : NULL;
+    maildrop->caps = login->caps.bits;
+    g_free(maildrop->tls_lines);
+    maildrop->tls_lines = stream_tls_lines(pop3_conn_stream(pop3_session_conn(maildrop->session)));
     schedule_dispatch(maildrop);
 }
 
@@ -571,14 +576,19 @@ void pop3_maildrop_free(Pop3Maildrop *maildrop)
     if (maildrop->config.tls)
         tls_policy_unref(maildrop->config.tls);
     g_free(maildrop->capabilities);
+    g_free(maildrop->tls_lines);
     g_free(maildrop);
 }
 
 void pop3_maildrop_describe(Pop3Maildrop *maildrop, GString *text)
 {
+    g_autofree char *in_use = pop3_capabilities_names(maildrop->caps);
+    g_autofree char *none = stream_tls_lines(NULL);
+
     g_string_append_printf(text, "server: %s:%u\n", maildrop->config.host, maildrop->config.port);
-    g_string_append_printf(text, "capabilities: %s\n",
-                           maildrop->capabilities ? maildrop->capabilities : "");
+    g_string_append_printf(text, "capabilities: %s\ncapabilities-in-use: %s\n",
+                           maildrop->capabilities ? maildrop->capabilities : "", in_use);
+    g_string_append(text, maildrop->tls_lines ? maildrop->tls_lines : none);
     g_string_append_printf(text, "connections: %u\n", is_in_state(maildrop, POP3_SESSION_READY));
     if (maildrop->retry)
         g_string_append(text, "waiting: the maildrop is in use, or it is too soon to log in\n");

@@ -510,6 +510,16 @@ const char *stream_tls_text(Stream *stream)
     return stream_is_secure(stream) ? stream->tls_text : "none";
 }
 
+char *stream_tls_lines(Stream *stream)
+{
+    gint64 expiry = stream ? stream->certificate_expiry : 0;
+    g_autoptr(GDateTime) when = expiry ? g_date_time_new_from_unix_utc(expiry) : NULL;
+    g_autofree char *text = when ? g_date_time_format_iso8601(when) : NULL;
+
+    return g_strdup_printf("tls: %s\ncertificate-expires: %s\n",
+                           stream ? stream_tls_text(stream) : "none", text ? text : "none");
+}
+
 int64_t stream_certificate_expiry(Stream *stream)
 {
     return stream_is_secure(stream) ? stream->certificate_expiry : 0;

@@ -84,6 +84,9 @@ bool stream_is_secure(Stream *stream);
 const char *stream_tls_text(Stream *stream);
 /* The end of the certificate's life, seconds since the epoch; 0 without TLS. */
 int64_t stream_certificate_expiry(Stream *stream);
+/* The lines "tls: …" and "certificate-expires: …" of the status; stream NULL: there was none yet.
+ * The caller frees. */
+char *stream_tls_lines(Stream *stream);
 /*
  * Channel binding data for SASL -PLUS: type "tls-exporter" (RFC 9266), "tls-unique" or
  * "tls-server-end-point" (RFC 5929). NULL where the connection has none: the first two need TLS

@@ -67,6 +67,25 @@ class CacheTest(unittest.TestCase):
             self.assertEqual(self.server.fetched(mark), [])
             self.assertEqual(warnings(one), [])
 
+    def test_what_one_reads_the_other_does_not_fetch(self):
+        """Both are mounted, and have listed all, before either reads."""
+        with Mount(self.server) as one:
+            check_bytes(self, one.messages(), self.truth, self.uids[:1])
+            one.remount()
+            with self.beside(one) as other:
+                self.check_beside(one, other)
+
+    def check_beside(self, one, other):
+        check_bytes(self, other.messages(), self.truth, self.uids[:1])
+        check_bytes(self, one.messages(), self.truth)
+        wait_flushed(one, self.truth)
+        time.sleep(1.1)  # so often is looked whether others write
+        mark = self.server.mark()
+        check_bytes(self, other.messages(), self.truth)
+        self.assertEqual(self.server.fetched(mark), [])
+        self.assertEqual(status(other, "sizes-wrong"), 0)
+        self.assertEqual(warnings(one) + warnings(other), [])
+
     def test_two_at_once(self):
         """Both begin with nothing, and read all, one from either end; then one dies."""
         with Mount(self.server) as one, self.beside(one) as other:
@@ -146,6 +165,29 @@ class CacheTest(unittest.TestCase):
             wait_for(lambda: held() == {uid: self.truth[uid] for uid in last}, "the last on disk")
             mount.stop()
             self.assertLessEqual(size(), bound)
+
+    def test_a_scan_of_ten_times_the_bound(self):
+        """Neither what was fetched ahead is dropped before it is read, nor what is being read meanwhile."""
+        truth = fill(self.server, "Scan", small=0, long=200, length=115000)
+        slow, *uids = sorted(truth)
+        total, bound = sum(map(len, truth.values())), 4 << 20
+        self.assertGreater(total, 10 * bound)
+        with Mount(self.server, "cachesize=4M") as mount:
+            paths = mount.messages("Scan")
+            mark = self.server.mark()
+            most = 0
+            with open(paths[slow], "rb", buffering=0) as file:
+                file.read(65536)
+                for number, uid in enumerate(uids):
+                    self.assertTrue(read(paths[uid]) == truth[uid], uid)
+                    most = max(most, sum((account(mount.cache) / name).stat().st_size for name in ("content.db", "content.db-wal")))
+                    if number % 10 == 0:
+                        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                        self.assertTrue(os.pread(file.fileno(), 65536, 0) == truth[slow][:65536])
+            self.assertLessEqual(most, bound * 1.05)
+            self.assertGreater(status(mount, "cache-evicted-bytes"), 8 * bound)
+            # A little is asked for twice: what proves a size, or where two commands meet.
+            self.assertLess(sum(part.length for part in self.server.fetched(mark)), total * 1.1)
 
     def test_a_bound_that_was_made_smaller(self):
         mount = self.filled()

@@ -295,7 +295,10 @@ class InstallTest(unittest.TestCase):
         files = {str(path.relative_to(self.root)): stat.S_IMODE(path.stat().st_mode)
                  for path in self.root.rglob("*") if path.is_file()}
         self.assertEqual(files, {"sbin/mount.pullmail": 0o755,
-                                 "usr/local/share/man/man8/mount.pullmail.8": 0o644})
+                                 "usr/local/share/man/man8/mount.pullmail.8": 0o644,
+                                 "usr/local/lib/systemd/user/pullmail@.service": 0o644,
+                                 "usr/local/share/doc/pullmail/examples/srv-mail.mount": 0o644,
+                                 "usr/local/share/doc/pullmail/examples/srv-mail.automount": 0o644})
 
     def test_uninstall(self):
         kept = self.root.with_name("kept")

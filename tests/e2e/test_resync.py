@@ -1,9 +1,10 @@
 """What changed on the server, while the mount was away or there: seen, and at no more than its cost."""
 import datetime
 import os
+import shutil
 import unittest
 
-from support import UTC, Mount, Server, sha256, wait_for
+from support import UTC, Mount, Server, run, sha256, wait_for
 
 DATE = datetime.datetime(2025, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -172,16 +173,75 @@ class Resync:
         self.assertEqual(uids, self.uids)
 
 
-class QresyncTest(Resync, unittest.TestCase):
+class Restored:
+    """A folder that is brought back from a backup: then its UIDs are given a second time."""
+
+    def put_back(self, backup, messages):
+        """The folder is again as it was when the backup was made; then other messages come."""
+        folder = self.server.directory / "mail/ann" / self.id()
+        self.server.stop()
+        shutil.rmtree(folder)
+        run("cp", "-a", backup, folder)
+        self.server.start()
+        with self.server.mailbox() as mailbox:
+            for number in range(messages):
+                # As long as what came before the backup was put back, and of the same date.
+                mailbox.append(self.id(), self.text(number).replace(b"line", b"late"), DATE)
+
+    def backed_up(self):
+        """A backup of the folder, after which ten messages came, of which the first are flagged."""
+        self.server.stop()
+        backup = self.server.folder / f"backup-{self.id()}"
+        run("cp", "-a", self.server.directory / "mail/ann" / self.id(), backup)
+        self.server.start()
+        with self.server.mailbox() as mailbox:
+            for number in range(10):
+                uid = mailbox.append(self.id(), self.text(number), DATE)
+                mailbox.store(self.id(), uid, "+FLAGS", "\\Flagged")
+        return backup
+
+    def check_restored(self, messages, while_mounted):
+        backup = self.backed_up()
+        with Mount(self.server, "refresh=1", "timeout=10") as mount:
+            before = self.state(mount)
+            self.assertEqual(before, self.truth())
+            if not while_mounted:
+                mount.stop()
+            self.put_back(backup, messages)
+            if not while_mounted:
+                mount.start()
+            truth = self.truth()
+            self.assertTrue(any(truth[uid] != before[uid] for uid in truth if uid in before and messages))
+            wait_for(lambda: sorted(mount.messages(self.id())) == sorted(truth) and "earlier state" in mount.log(),
+                     "the folder as it is now")
+            self.assertEqual(self.state(mount), truth)
+            mark = self.server.mark()
+            mount.remount()
+            self.assertEqual(self.state(mount), truth)
+            self.assertEqual(self.server.fetched(mark), [])
+            self.assertNotIn("earlier state", mount.log())
+
+    def test_restored_while_it_was_away(self):
+        self.check_restored(messages=4, while_mounted=False)
+
+    def test_restored_while_it_is_there(self):
+        self.check_restored(messages=4, while_mounted=True)
+
+
+class QresyncTest(Restored, Resync, unittest.TestCase):
     """With all that Dovecot has."""
 
+    def test_restored_and_filled_again(self):
+        """UIDNEXT is beyond what it was: HIGHESTMODSEQ tells."""
+        self.check_restored(messages=14, while_mounted=False)
 
-class CondstoreTest(Resync, unittest.TestCase):
+
+class CondstoreTest(Restored, Resync, unittest.TestCase):
     """Flags by MODSEQ, and what is gone by the count."""
     without = ("QRESYNC",)
 
 
-class PlainTest(Resync, unittest.TestCase):
+class PlainTest(Restored, Resync, unittest.TestCase):
     """All UIDs and flags are compared."""
     without = ("CONDSTORE", "QRESYNC")
     all_flags = True

@@ -186,6 +186,11 @@ static GError *fake_run_sync(FakeOp *op)
     MailFolderState state = {folder->uidvalidity, folder->uidnext,
                              server->condstore ? folder->modseq : 0,
                              folder->messages->len + (unsigned)folder->miscount, false};
+    if (folder->restored) {
+        folder->restored = false;
+        op->sync_sink->restored(op->data);
+        op->known.uidnext = 0;
+    }
     if (fake_is_first(op, folder)) {
         fake_tell_first(op, folder, UINT32_MAX);
         if (op->known.uidvalidity == folder->uidvalidity) {

@@ -78,6 +78,7 @@ typedef struct {
     GPtrArray *messages; /* FakeMessage, ascending */
     GArray *vanished;    /* uint32_t */
     int miscount;        /* is added to the count that is told */
+    bool restored;       /* the next sync finds an earlier state, as of a backup */
 } FakeFolder;
 
 /* A range that was asked for. */
@@ -298,6 +299,15 @@ static G_GNUC_UNUSED void fake_remake(FakeServer *server, FakeFolder *folder, ui
     folder->uidnext = 1;
     g_ptr_array_set_size(folder->messages, 0);
     g_array_set_size(folder->vanished, 0);
+    fake_unlock(server);
+}
+
+/* The same, but with the UIDVALIDITY that it had. */
+static G_GNUC_UNUSED void fake_restore(FakeServer *server, FakeFolder *folder)
+{
+    fake_remake(server, folder, folder->uidvalidity);
+    fake_lock(server);
+    folder->restored = true;
     fake_unlock(server);
 }
 

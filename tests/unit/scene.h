@@ -186,6 +186,11 @@ static inline void act_reset(gpointer data, uint32_t uidvalidity)
     act_tell(data, "reset %u", uidvalidity);
 }
 
+static inline void act_restored(gpointer data)
+{
+    act_tell(data, "restored");
+}
+
 static inline void act_messages(gpointer data, const MailMessage *messages, size_t n)
 {
     assert_true(n > 0);
@@ -259,6 +264,7 @@ static inline uint32_t act_identify(gpointer data, const char *name, unsigned wh
 }
 
 static const MailSyncSink act_sync_sink = {.reset = act_reset,
+                                           .restored = act_restored,
                                            .messages = act_messages,
                                            .reached = act_reached,
                                            .vanished = act_vanished,

@@ -193,6 +193,27 @@ static void test_state(void **state)
     assert_int_equal(copy.state.count, 1);
 }
 
+static void test_renewed(void **state)
+{
+    uint32_t folder = put_folder(*state, "INBOX");
+    catalog_reset_folder(*state, folder, 7);
+    put(*state, folder, 1, 1, "");
+    catalog_put_state(*state, folder, &(MailFolderState){7, 2, 9, 1, false});
+    uint32_t fresh = catalog_renew_folder(*state, folder);
+    assert_int_not_equal(fresh, folder);
+    CatalogFolder none;
+    assert_false(catalog_folder(*state, folder, &none));
+    g_auto(CatalogFolder) copy = {0};
+    assert_true(catalog_folder(*state, fresh, &copy));
+    assert_string_equal(copy.name, "INBOX");
+    assert_int_equal(copy.state.uidvalidity, 7);
+    assert_int_equal(copy.state.uidnext, 0);
+    assert_int_equal(copy.state.modseq, 0);
+    assert_int_equal(copy.state.count, 0);
+    assert_false(copy.listed);
+    assert_int_equal(catalog_renew_folder(*state, folder), folder);
+}
+
 static void test_reset_gives_a_new_id(void **state)
 {
     uint32_t folder = put_folder(*state, "INBOX");
@@ -338,6 +359,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_prove, setup, teardown),
         cmocka_unit_test_setup_teardown(test_state, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reset_gives_a_new_id, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_renewed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_alone_has_temporary_ids, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rename, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rename_onto_what_was_known, setup, teardown),

@@ -327,6 +327,71 @@ static void test_two_reset(void **state)
     catalog_close(one);
 }
 
+/* Two processes find that a backup was restored; the second gets what the first made. */
+static void test_two_renew(void **state)
+{
+    Catalog *one = catalog_open(*state), *other = catalog_open(*state);
+    uint32_t folder = fill(one, 10);
+    flush(one);
+    assert_int_equal(put_folder(other, "INBOX"), folder);
+    uint32_t fresh = catalog_renew_folder(one, folder);
+    assert_int_not_equal(fresh, folder);
+    put_range(one, fresh, 1, 5);
+    catalog_put_state(one, fresh, &(MailFolderState){VALIDITY, 6, 1, 5, false});
+    flush(one);
+    /* The other still has the old one, and writes. */
+    catalog_put_header_length(other, folder, 3, 9);
+    flush(other);
+    assert_int_equal(catalog_renew_folder(other, folder), fresh);
+    put_range(other, fresh, 1, 5);
+    catalog_put_state(other, fresh, &(MailFolderState){VALIDITY, 6, 1, 5, false});
+    flush(other);
+    Catalog *after = catalog_open(*state);
+    g_auto(CatalogFolder) copy = get_folder(after, fresh);
+    assert_int_equal(copy.state.uidvalidity, VALIDITY);
+    assert_int_equal(copy.state.count, 5);
+    assert_true(copy.listed);
+    CatalogFolder none;
+    assert_false(catalog_folder(after, folder, &none));
+    catalog_close(after);
+    catalog_close(other);
+    catalog_close(one);
+}
+
+/* What one process proved the other learns, once it has noticed that somebody else writes. */
+static void test_learned(void **state)
+{
+    Catalog *one = catalog_open(*state);
+    uint32_t folder = fill(one, 10);
+    flush(one);
+    Catalog *other = catalog_open(*state);
+    CatalogMessage message;
+    uint64_t right, wrong;
+    assert_false(catalog_learn(other, folder, 3));
+    catalog_prove(one, folder, 3, 40, 777, CATALOG_WHOLE_BODY);
+    flush(one);
+    g_usleep(1100000);
+    assert_false(catalog_learn(other, folder, 2));
+    assert_true(catalog_learn(other, folder, 3));
+    assert_true(catalog_message(other, folder, 3, &message));
+    assert_int_equal(message.size, 777);
+    assert_int_equal(message.header_length, 40);
+    assert_int_equal(message.proof, CATALOG_SIZE_PROVED | CATALOG_WHOLE_BODY);
+    catalog_size_record(other, &right, &wrong);
+    assert_int_equal(right + wrong, 0);
+    /* Nothing is new of that, nor of what there is not. */
+    assert_false(catalog_learn(other, folder, 3));
+    assert_false(catalog_learn(other, folder, 11));
+    assert_false(catalog_learn(other, folder + 1, 3));
+    assert_false(catalog_learn(one, folder, 3));
+    /* Later ones are known at once. */
+    catalog_prove(one, folder, 4, 40, 100, 0);
+    flush(one);
+    assert_true(catalog_learn(other, folder, 4));
+    catalog_close(other);
+    catalog_close(one);
+}
+
 static void test_index_lost_meanwhile(void **state)
 {
     Catalog *catalog = catalog_open(*state);
@@ -539,6 +604,8 @@ int main(void)
         TEST_IN_DIRECTORY(test_two_list_at_once),
         TEST_IN_DIRECTORY(test_two_out_of_step),
         TEST_IN_DIRECTORY(test_two_reset),
+        TEST_IN_DIRECTORY(test_two_renew),
+        TEST_IN_DIRECTORY(test_learned),
         TEST_IN_DIRECTORY(test_index_lost_meanwhile),
         TEST_IN_DIRECTORY(test_unusable_directory),
         TEST_IN_DIRECTORY(test_full_disk),

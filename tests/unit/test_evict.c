@@ -7,11 +7,12 @@
 static Blocks *blocks;
 static uint32_t recent_from, recent_to; /* UIDs */
 
-static bool is_recent(gpointer data, uint32_t folder, uint32_t uid)
+/* The higher UIDs were used later. */
+static uint64_t rank(gpointer data, uint32_t folder, uint32_t uid)
 {
     assert_ptr_equal(data, &blocks);
     assert_int_equal(folder, 1);
-    return uid >= recent_from && uid <= recent_to;
+    return uid >= recent_from && uid <= recent_to ? uid : 0;
 }
 
 /* Messages 1 to n, of which the higher UIDs were used earlier. */
@@ -33,7 +34,7 @@ static void fill(const char *directory, uint32_t n)
 static EvictResult evict_to(uint64_t most, uint64_t *evicted)
 {
     *evicted = 0;
-    return evict(blocks, most, is_recent, &blocks, evicted);
+    return evict(blocks, most, rank, &blocks, evicted);
 }
 
 static bool held(uint32_t uid)
@@ -81,11 +82,11 @@ static void test_recent_goes_last(void **state)
         assert_true(held(uid));
     assert_false(held(90));
     assert_true(held(1));
-    /* But it goes where nothing else is left. */
+    /* But it goes where nothing else is left, what was used last behind all others. */
     assert_int_equal(evict_to(used / 20, &evicted), EVICT_ROOM);
     assert_false(held(1));
-    assert_false(held(100));
-    assert_true(held(91));
+    assert_false(held(91));
+    assert_true(held(100));
     finish();
 }
 
@@ -98,8 +99,8 @@ static void test_all_recent(void **state)
     assert_int_equal(evict_to(20 * LENGTH * 2, &evicted), EVICT_AGAIN);
     assert_int_equal(evict_to(20 * LENGTH * 2, &evicted), EVICT_AGAIN);
     assert_int_equal(evict_to(20 * LENGTH * 2, &evicted), EVICT_ROOM);
-    assert_true(held(1));
-    assert_false(held(600));
+    assert_true(held(600));
+    assert_false(held(1));
     finish();
 }
 

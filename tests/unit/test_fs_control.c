@@ -74,6 +74,12 @@ static void test_status(void **state)
     assert_value(status, "mounted", "2020-09-13T12:26:40Z");
     assert_value(status, "server", "fake"); /* the store's own */
     assert_value(status, "folders", "1");
+    assert_value(status, "folders-synced", "1");
+    assert_value(status, "fetching-messages", "0");
+    assert_value(status, "fetch-waiting", "0");
+    assert_value(status, "last-error", "none");
+    assert_true(g_regex_match_simple("^20\\d\\d-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{6}Z$",
+                                     g_hash_table_lookup(status, "time"), 0, 0));
     assert_value(status, "messages", "2");
     assert_value(status, "message-bytes", "2000");
     assert_value(status, "sizes-right", "1");
@@ -85,6 +91,54 @@ static void test_status(void **state)
     assert_value(status, "cache-damaged-blocks", "0");
     assert_true(g_hash_table_contains(status, "cache-misses"));
     assert_true(g_ascii_strtoull(g_hash_table_lookup(status, "cached-bytes"), NULL, 10) >= 2000);
+    scene_end(&scene);
+}
+
+/* How far a scan has got, as it goes on. */
+static void test_status_of_a_scan(void **state)
+{
+    Scene scene = scene_new();
+    unsigned read = 0, all = 0, ahead = 0;
+    for (uint32_t uid = 1; uid <= 60; uid++)
+        fake_add(scene.server, scene.inbox, uid, 300, 70000);
+    scene.fs = fs_prepare(scene.server);
+    scene.fs->prefetch = 1 << 20;
+    fs_begin(scene.fs, *state);
+    assert_int_equal(fs_list_first(scene.fs, fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX")), 0);
+    for (uint32_t uid = 1; uid <= 40; uid++) {
+        uint64_t ino = fs_message(scene.fs, "INBOX", uid);
+        assert_int_equal(fs_open(scene.fs, ino), 0);
+        assert_true(fs_reads_all(scene.fs, ino, 131072, 70300));
+        if (uid != 10 && uid != 40)
+            continue;
+        g_autoptr(GHashTable) status = status_of(scene.fs);
+        const char *scan = g_hash_table_lookup(status, "scan-1");
+        assert_non_null(scan);
+        assert_non_null(strstr(scan, " messages, "));
+        assert_true(g_str_has_suffix(scan, " ahead, folder \"INBOX\""));
+        g_auto(GStrv) words = g_strsplit(scan, " ", -1); /* "9 of 60 messages, 5 ahead, …" */
+        assert_true(g_strv_length(words) > 5);
+        read = (unsigned)g_ascii_strtoull(words[0], NULL, 10);
+        all = (unsigned)g_ascii_strtoull(words[2], NULL, 10);
+        ahead = (unsigned)g_ascii_strtoull(words[4], NULL, 10);
+        assert_int_equal(all, 60);
+        assert_in_range(read, uid - 1, uid + 1);
+        assert_in_range(ahead, 1, all - read);
+    }
+    scene_end(&scene);
+}
+
+/* A warning is one, and so is what a system call failed with for want of the server. */
+static void test_last_error(void **state)
+{
+    Scene scene = scene_new();
+    fake_add(scene.server, scene.inbox, 1, 300, 700);
+    scene_mount(&scene, state);
+    fake_fail(scene.server, FAKE_FETCH, ETIMEDOUT, 1);
+    assert_int_equal(fs_open(scene.fs, fs_message(scene.fs, "INBOX", 1)), ETIMEDOUT);
+    g_autoptr(GHashTable) status = status_of(scene.fs);
+    const char *error = g_hash_table_lookup(status, "last-error");
+    assert_true(g_regex_match_simple("^20[-T:.0-9]*Z ..*$", error, 0, 0));
     scene_end(&scene);
 }
 
@@ -101,10 +155,9 @@ static void test_status_without_a_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_modes),
-        TEST_IN_DIRECTORY(test_status),
-        TEST_IN_DIRECTORY(test_status_without_a_disk),
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_modes),
+        TEST_IN_DIRECTORY(test_status),     TEST_IN_DIRECTORY(test_status_of_a_scan),
+        TEST_IN_DIRECTORY(test_last_error), TEST_IN_DIRECTORY(test_status_without_a_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

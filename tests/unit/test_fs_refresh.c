@@ -220,6 +220,38 @@ static void test_another_uidvalidity(void **state)
     scene_end(&scene);
 }
 
+/* The UIDs are other messages' now, under the same UIDVALIDITY. */
+static void test_restored(void **state)
+{
+    Scene scene = scene_never_fresh(state);
+    struct fuse_entry_out entry;
+    fake_add(scene.server, scene.inbox, 1, 100, 100);
+    uint64_t inbox = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
+    assert_int_equal(fs_list_first(scene.fs, inbox), 0);
+    uint64_t message = fs_message(scene.fs, "INBOX", 1);
+    assert_int_equal(fs_open(scene.fs, message), 0);
+    uint32_t old = inode_of(inbox).folder;
+    assert_int_not_equal(content_held(scene.fs->mount.content, old, 1, 0), 0);
+
+    fake_restore(scene.server, scene.inbox);
+    fake_add(scene.server, scene.inbox, 1, 50, 60);
+    assert_int_equal(fs_opendir(scene.fs, inbox), ESTALE);
+    assert_int_equal(fs_open(scene.fs, message), ESTALE);
+    assert_int_equal(content_held(scene.fs->mount.content, old, 1, 0), 0);
+
+    uint64_t again = fs_folder(scene.fs, FUSE_ROOT_ID, "INBOX");
+    assert_int_not_equal(again, inbox);
+    assert_int_equal(fs_opendir(scene.fs, again), 0);
+    assert_int_equal(fs_lookup(scene.fs, again, name_of(1), &entry), 0);
+    assert_int_not_equal(entry.nodeid, message);
+    assert_int_equal(entry.attr.size, 110);
+    assert_int_equal(fs_open(scene.fs, entry.nodeid), 0);
+    assert_true(fs_reads(scene.fs, entry.nodeid, 0, 4096, 110));
+    /* Once is enough. */
+    assert_int_equal(fs_opendir(scene.fs, again), 0);
+    scene_end(&scene);
+}
+
 /* All who wait for a folder while it turns out to be another one hear so. */
 static void test_another_uidvalidity_for_many(void **state)
 {
@@ -463,6 +495,7 @@ int main(void)
         TEST_IN_DIRECTORY(test_offline_asks_once),
         TEST_IN_DIRECTORY(test_offline_and_never_listed),
         TEST_IN_DIRECTORY(test_another_uidvalidity),
+        TEST_IN_DIRECTORY(test_restored),
         TEST_IN_DIRECTORY(test_another_uidvalidity_for_many),
         TEST_IN_DIRECTORY(test_fetch_finds_another_uidvalidity),
         TEST_IN_DIRECTORY(test_count_differs),

@@ -56,6 +56,29 @@ static void test_names(void **state)
     check_bits("IMAP4rev1x XIMAP4rev1 X-QRESYNC UTF8=USER UTF8 QUOTASET", 0);
 }
 
+static void check_in_use(const char *text, const char *names)
+{
+    ImapCapabilities caps = {0};
+
+    read_text(&caps, text);
+    g_autofree char *in_use = imap_capabilities_names(caps.bits);
+    assert_string_equal(in_use, names);
+    imap_capabilities_clear(&caps);
+}
+
+/* What makes no difference is not among them. */
+static void test_in_use(void **state)
+{
+    (void)state;
+    check_in_use("IMAP4rev1", "IMAP4REV1");
+    check_in_use("IMAP4rev1 LOGINDISABLED SORT THREAD=REFS QRESYNC",
+                 "IMAP4REV1 ENABLE CONDSTORE QRESYNC");
+    check_in_use("IMAP4rev1 LITERAL+ AUTH=PLAIN CONDSTORE UTF8=ONLY",
+                 "IMAP4REV1 LITERAL+ CONDSTORE UTF8=ACCEPT");
+    check_in_use("IMAP4rev2", "IMAP4REV2 SASL-IR NAMESPACE LITERAL- ENABLE ESEARCH UIDPLUS MOVE "
+                              "UNSELECT");
+}
+
 static void test_names_that_include_others(void **state)
 {
     (void)state;
@@ -160,6 +183,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_in_use),
         cmocka_unit_test(test_names_that_include_others),
         cmocka_unit_test(test_append_limit),
         cmocka_unit_test(test_have),

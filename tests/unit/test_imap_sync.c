@@ -353,23 +353,54 @@ static void test_other_uidvalidity(void **state)
     scene_run(&scene);
 }
 
-/* The server lost its memory: what it says of changes can't be trusted. */
+/* As from a backup: the UIDs that are known may be other messages' by now. */
 static void test_lower_uidnext(void **state)
 {
     (void)state;
-    static const Scene scene = {
+    static const Scene restored = {
         .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE"), "C: A1 EXAMINE INBOX (CONDSTORE)\n",
                      SELECTED("1", "4"), "S: * OK [HIGHESTMODSEQ 50] highest\n", OPENED("A1"),
-                     "C: A2 UID FETCH 1:5 (FLAGS)\n"
-                     "S: * 1 FETCH (UID 3 FLAGS ())\n"
-                     "S: A2 OK done\n"}},
+                     "C: A2 UID FETCH 4:* (UID)\n"
+                     "S: * 1 FETCH (UID 3)\n"
+                     "S: A2 OK done\n"
+                     "C: A3 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\n",
+                     NEW("1", "3"), "S: A3 OK done\n"}},
         .play = play_marked,
-        .told = {{"message 3 flags .\n"
-                  "present 3\n"
-                  "state 7 uidnext 4 modseq 50 count 1\n"
-                  "ok\n"}},
+        .told = {{"restored\n", TOLD_NEW("3"), "state 7 uidnext 4 modseq 50 count 1\nok\n"}},
     };
-    scene_run(&scene);
+    static const Scene emptied = {
+        .scripts = {{PREAUTH("IMAP4rev1"), EXAMINED("0", "1")}},
+        .play = play_plain,
+        .told = {{"restored\nstate 7 uidnext 1 modseq 0 count 0\nok\n"}},
+    };
+    scene_run(&restored);
+    scene_run(&emptied);
+}
+
+/* There are messages from UIDNEXT on: it is just wrong, as it may always have been. */
+static void test_wrong_uidnext(void **state)
+{
+    (void)state;
+    static const Scene wrong = {
+        .scripts = {{PREAUTH("IMAP4rev1"), EXAMINED("1", "4"),
+                     "C: A2 UID FETCH 4:* (UID)\n"
+                     "S: * 1 FETCH (UID 5)\n"
+                     "S: A2 OK done\n"
+                     "C: A3 UID FETCH 1:5 (FLAGS)\n"
+                     "S: * 1 FETCH (UID 5 FLAGS ())\n"
+                     "S: A3 OK done\n"}},
+        .play = play_plain,
+        .told = {{"message 5 flags .\npresent 5\nstate 7 uidnext 6 modseq 0 count 1\nok\n"}},
+    };
+    static const Scene refused = {
+        .scripts = {{PREAUTH("IMAP4rev1"), EXAMINED("1", "4"),
+                     "C: A2 UID FETCH 4:* (UID)\n"
+                     "S: A2 NO not now\n"}},
+        .play = play_plain,
+        .told = {{"error EREMOTEIO\n"}},
+    };
+    scene_run(&wrong);
+    scene_run(&refused);
 }
 
 /* --- more than there can be ------------------------------------------------------------------ */
@@ -429,8 +460,8 @@ int main(void)
         cmocka_unit_test(test_listing_refused),     cmocka_unit_test(test_without_uidnext),
         cmocka_unit_test(test_without_uidvalidity), cmocka_unit_test(test_compare),
         cmocka_unit_test(test_flags_later),         cmocka_unit_test(test_other_uidvalidity),
-        cmocka_unit_test(test_lower_uidnext),       cmocka_unit_test(test_flags_without_end),
-        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_lower_uidnext),       cmocka_unit_test(test_wrong_uidnext),
+        cmocka_unit_test(test_flags_without_end),   cmocka_unit_test(test_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }

@@ -185,7 +185,7 @@ static void test_search_in_parts(void **state)
     scene_run(&sparse);
 }
 
-/* The mailbox has no mod-sequences, or lower ones than it had. */
+/* The mailbox has no mod-sequences any more. */
 static void test_condstore_not_here(void **state)
 {
     (void)state;
@@ -199,16 +199,21 @@ static void test_condstore_not_here(void **state)
                   "state 7 uidnext 6 modseq 0 count 1\n"
                   "ok\n"}},
     };
-    static const Scene lower = {
-        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE"), CONDSTORE("1", "6", "39"), COMPARED}},
-        .play = play_marked,
-        .told = {{"message 3 flags .\n"
-                  "present 3\n"
-                  "state 7 uidnext 6 modseq 39 count 1\n"
-                  "ok\n"}},
-    };
     scene_run(&nomodseq);
-    scene_run(&lower);
+}
+
+/* Lower ones than it had: an earlier state, whatever has come to it since. */
+static void test_condstore_restored(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{PREAUTH("IMAP4rev1 CONDSTORE"), CONDSTORE("1", "8", "39"),
+                     "C: A2 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\n", NEW("1", "5"),
+                     "S: A2 OK done\n"}},
+        .play = play_marked,
+        .told = {{"restored\n", TOLD_NEW("5"), "state 7 uidnext 8 modseq 39 count 1\nok\n"}},
+    };
+    scene_run(&scene);
 }
 
 /* --- QRESYNC --------------------------------------------------------------------------------- */
@@ -315,6 +320,24 @@ static void test_qresync_other_uidvalidity(void **state)
     scene_run(&scene);
 }
 
+/* What the selection tells, told before or after HIGHESTMODSEQ, does not count. */
+static void test_qresync_restored(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{RESYNC, SELECTED("2", "8"),
+                     "S: * VANISHED (EARLIER) 1\n"
+                     "S: * OK [HIGHESTMODSEQ 20] highest\n"
+                     "S: * VANISHED (EARLIER) 2\n",
+                     OPENED("A2"), "C: A3 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\n",
+                     NEW("1", "5"), NEW("2", "7"), "S: A3 OK done\n"}},
+        .play = play_marked,
+        .told = {{"vanished 1:1\nvanished 2:2\nrestored\n", TOLD_NEW("5"), TOLD_NEW("7"),
+                  "state 7 uidnext 8 modseq 20 count 2\nok\n"}},
+    };
+    scene_run(&scene);
+}
+
 /* It is offered, and then not enabled. */
 static void test_qresync_refused(void **state)
 {
@@ -341,6 +364,8 @@ int main(void)
         cmocka_unit_test(test_search_results),
         cmocka_unit_test(test_search_in_parts),
         cmocka_unit_test(test_condstore_not_here),
+        cmocka_unit_test(test_condstore_restored),
+        cmocka_unit_test(test_qresync_restored),
         cmocka_unit_test(test_qresync),
         cmocka_unit_test(test_qresync_changes),
         cmocka_unit_test(test_qresync_in_doubt),

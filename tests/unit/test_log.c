@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -182,6 +183,65 @@ static void test_syslog(void **state)
     assert_output(in_background, expected);
 }
 
+static void to_journal(void)
+{
+    struct stat about;
+
+    if (fstat(STDERR_FILENO, &about) != 0)
+        _exit(1);
+    g_autofree char *stream = g_strdup_printf("%ju:%ju", (uintmax_t)about.st_dev,
+                                              (uintmax_t)about.st_ino);
+    g_setenv("JOURNAL_STREAM", stream, TRUE);
+    log_open(true, true);
+    log_all();
+}
+
+static void to_another_stream(void)
+{
+    g_setenv("JOURNAL_STREAM", "1:1", TRUE);
+    quiet();
+}
+
+/* The journal reads the priority, and knows our name. */
+static void test_journal(void **state)
+{
+    (void)state;
+    assert_output(to_journal, "<3>imap: a bug\n<4>careful\n<5>mounted\n<6>more\n"
+                              "<7>imap: C: A1 NOOP\n<7>imap: S: A1 OK\n");
+    assert_output(to_another_stream, ALWAYS);
+}
+
+static void last_errors(void)
+{
+    int64_t when = 0, begun = g_get_real_time();
+    char *text;
+
+    log_open(false, false);
+    if (log_last_error(&when))
+        _exit(1);
+    g_warning("careful");
+    g_message("mounted");
+    text = log_last_error(&when);
+    if (!text || strcmp(text, "careful") != 0 || when < begun || when > g_get_real_time())
+        _exit(2);
+    log_note_error("no\nserver");
+    text = log_last_error(&when);
+    if (!text || strcmp(text, "no\\x0aserver") != 0)
+        _exit(3);
+    g_critical("a bug");
+    text = log_last_error(&when);
+    if (!text || strcmp(text, "a bug") != 0)
+        _exit(4);
+}
+
+static void test_last_error(void **state)
+{
+    (void)state;
+    assert_output(last_errors, "mount.pullmail: careful\n"
+                               "mount.pullmail: mounted\n"
+                               "mount.pullmail: imap: a bug\n");
+}
+
 static void end_by_error(void)
 {
     log_open(false, false);
@@ -256,7 +316,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels),           cmocka_unit_test(test_control_characters),
-        cmocka_unit_test(test_syslog),           cmocka_unit_test(test_fatal),
+        cmocka_unit_test(test_syslog),           cmocka_unit_test(test_journal),
+        cmocka_unit_test(test_last_error),       cmocka_unit_test(test_fatal),
         cmocka_unit_test(test_lines_stay_whole),
     };
 

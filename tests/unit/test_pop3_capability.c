@@ -104,13 +104,20 @@ static void test_many(void **state)
     pop3_capabilities_clear(&caps);
 }
 
+static void test_in_use(void **state)
+{
+    (void)state;
+    g_autofree char *some = pop3_capabilities_names(POP3_CAP_TOP | POP3_CAP_PIPELINING);
+    g_autofree char *none = pop3_capabilities_names(0);
+    assert_string_equal(some, "TOP PIPELINING");
+    assert_string_equal(none, "");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_delays),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_names), cmocka_unit_test(test_nothing), cmocka_unit_test(test_delays),
+        cmocka_unit_test(test_many),  cmocka_unit_test(test_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -337,7 +337,9 @@ static void play_describe(Bed *bed)
     if (!synced(bed))
         return;
     mail_store_describe(bed->store, text);
-    if (!strstr(text->str, "capabilities: TOP, UIDL, PIPELINING, RESP-CODES\nconnections: 1\n") ||
+    if (!strstr(text->str, "capabilities: TOP, UIDL, PIPELINING, RESP-CODES\n"
+                           "capabilities-in-use: TOP UIDL PIPELINING RESP-CODES\ntls: none\n"
+                           "certificate-expires: none\nconnections: 1\n") ||
         !strstr(text->str, "connection-1: ready, 3 messages, 0 commands under way, "))
         fail_msg("described as \"%s\"", text->str);
 }
