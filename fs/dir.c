@@ -10,6 +10,7 @@
 #include "refresh.h"
 #include "removal.h"
 #include "trust.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <string.h>
@@ -199,8 +200,10 @@ static void note_lookup(Mount *mount, fuse_ino_t parent)
 {
     uint32_t folder;
 
-    if (mount_ino_folder(mount, parent, &folder))
-        g_atomic_int_set(&mount->looked_up, (gint)folder);
+    if (!mount_ino_folder(mount, parent, &folder))
+        return;
+    g_atomic_int_set(&mount->looked_up, (gint)folder);
+    watcher_note_use(mount->watcher, folder);
 }
 
 static void lookup_later(fuse_req_t req, fuse_ino_t ino, const char *name, RequestResume resume,
@@ -311,9 +314,12 @@ static void reply_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 {
     const Mount *mount = mount_of(req);
     uint32_t source;
-    bool in_step = !directory_source(mount, ino, &source) ||
-                   refresh_is_fresh(mount->refresher, source);
+    bool has_source = directory_source(mount, ino, &source);
+    bool in_step = !has_source || refresh_is_fresh(mount->refresher, source);
     DirCacheOpen opened = dircache_opened(mount->directories, ino);
+
+    if (has_source)
+        watcher_note_use(mount->watcher, source);
 
     file->fh = opened.handle;
     file->keep_cache = in_step && opened.use_kept;

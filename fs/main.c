@@ -18,6 +18,7 @@
 #include "removal.h"
 #include "request.h"
 #include "trust.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -122,6 +123,7 @@ static void close_all(gpointer data)
     Mount *mount = wait->mount;
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "pullmail was unmounted");
 
+    watcher_stop(mount->watcher);
     moves_end(mount->moves);
     requests_fail(mount->requests, error);
     mail_store_close(mount->store, wait_done, wait);
@@ -163,6 +165,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
+    mount->watcher = watcher_new(mount);
     mount->moved = inode_map_new();
     mount->removals = removals_new(mount, mount->journal);
     mount->moves = moves_new(mount);
@@ -192,6 +195,7 @@ static void mount_end(Mount *mount)
     moves_free(mount->moves);
     removals_free(mount->removals);
     inode_map_free(mount->moved);
+    watcher_free(mount->watcher);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

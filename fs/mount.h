@@ -30,6 +30,7 @@ typedef struct Refresher Refresher;
 typedef struct Removals Removals;
 typedef struct Requests Requests;
 typedef struct Trust Trust;
+typedef struct Watcher Watcher;
 
 typedef struct Mount {
     const Options *options;
@@ -44,6 +45,7 @@ typedef struct Mount {
     unsigned features; /* MAIL_STORE_ bits */
     Requests *requests;
     Refresher *refresher;
+    Watcher *watcher;
     Removals *removals;
     InodeMap *moved;
     Moves *moves;

@@ -3,7 +3,7 @@ import datetime
 import os
 import unittest
 
-from support import UTC, Mount, Server, sha256, wait_for
+from support import TELLS_NOTHING, UTC, Mount, Server, sha256, wait_for
 
 DATE = datetime.datetime(2025, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ class Resync:
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(*(word for name in cls.without for word in ("--without", name)))
+        cls.server = Server(*TELLS_NOTHING, *(word for name in cls.without for word in ("--without", name)))
         cls.addClassCleanup(cls.server.remove)
         with cls.server.mailbox() as mailbox:
             words = mailbox.imap.capability()[1][-1].decode().upper().split()

@@ -29,11 +29,12 @@ typedef struct {
     const MailCopySink *copy_sink;
     const MailFlagsSink *flags_sink;
     MailFoundSink found_sink;
+    MailStateSink state_sink;
     uint32_t first; /* of found_sink */
     MailFlags flags;
     char *names;          /* of flags */
     char *target, *level; /* level: of a folder's new name, whose parent is the target */
-    GPtrArray *listed;    /* names of folders: of a list */
+    GPtrArray *listed;    /* names of folders: of a list, or whose states are asked for */
     uint32_t uidvalidity;
     uint32_t *uids;
     size_t n_uids;

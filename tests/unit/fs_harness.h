@@ -119,6 +119,7 @@ static void fs_begin_removals(Fs *fs)
 static void fs_close_all(Fs *fs)
 {
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "unmounted");
+    watcher_stop(fs->mount.watcher);
     moves_end(fs->mount.moves);
     requests_fail(fs->mount.requests, error);
     mail_store_close(fs->mount.store, fs_call_done, fs);
@@ -185,6 +186,7 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
+    mount->watcher = watcher_new(mount);
     mount->moved = inode_map_new();
     mount->removals = removals_new(mount, mount->journal);
     mount->moves = moves_new(mount);
@@ -252,6 +254,7 @@ static void fs_unmount(Fs *fs)
     moves_free(mount->moves);
     removals_free(mount->removals);
     inode_map_free(mount->moved);
+    watcher_free(mount->watcher);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

@@ -22,6 +22,7 @@
 #include "../../fs/removal.h"
 #include "../../fs/request.h"
 #include "../../fs/trust.h"
+#include "../../fs/watch.h"
 #include "fake_store.h"
 
 #include <dirent.h>
