@@ -119,3 +119,22 @@ MailOp *mail_store_rename(MailStore *store, const char *folder, const char *pare
 {
     return store->klass->change->rename(store, folder, parent, level, made, done, data);
 }
+
+/* --- watching ------------------------------------------------------------------------------ */
+
+void mail_store_watch(MailStore *store, const char *const *folders, const MailWatchSink *sink,
+                      gpointer data)
+{
+    store->klass->watch->watch(store, folders, sink, data);
+}
+
+bool mail_store_watches(MailStore *store, const char *folder)
+{
+    return store->klass->watch->watches(store, folder);
+}
+
+MailOp *mail_store_states(MailStore *store, const char *const *folders, MailStateSink sink,
+                          MailDone done, gpointer data)
+{
+    return store->klass->watch->states(store, folders, sink, done, data);
+}

@@ -25,6 +25,7 @@ enum {
     MAIL_STORE_WHOLE = 1 << 3,
     MAIL_STORE_REMOVE = 1 << 4, /* can remove messages */
     MAIL_STORE_NAMES = 1 << 5,  /* messages have unique names, and get UIDs by identify */
+    MAIL_STORE_WATCH = 1 << 6,  /* has what is under "Watching" */
 };
 
 /* Told of each folder that list finds. */
@@ -112,6 +113,7 @@ typedef struct {
 } MailQuota;
 
 typedef struct MailChangeClass MailChangeClass; /* see "Changing" below */
+typedef struct MailWatchClass MailWatchClass;   /* see "Watching" below */
 
 /* What a protocol implements. Every function has the meaning of the mail_store_ function below. */
 typedef struct {
@@ -130,6 +132,7 @@ typedef struct {
     void (*close)(MailStore *store, MailDone done, gpointer data);
     void (*free)(MailStore *store);
     const MailChangeClass *change; /* NULL: the store has nothing of what is under "Changing" */
+    const MailWatchClass *watch;   /* NULL without MAIL_STORE_WATCH */
 } MailStoreClass;
 
 struct MailStore {
@@ -390,3 +393,52 @@ MailOp *mail_store_delete(MailStore *store, const char *folder, MailDone done, g
  */
 MailOp *mail_store_rename(MailStore *store, const char *folder, const char *parent,
                           const char *level, MailFolderSink made, MailDone done, gpointer data);
+
+/*
+ * --- Watching ----------------------------------------------------------------------------------
+ *
+ * What others change, and what this mount changes, told without anybody asking, where the server
+ * does so; and what costs little to ask where it does not. Only with MAIL_STORE_WATCH.
+ */
+
+/* Every member is needed. */
+typedef struct {
+    /* The folder is not as it was, or may not be. Told as often as the server says so. */
+    void (*changed)(gpointer data, const char *folder);
+    /* Folders were made, renamed or deleted. */
+    void (*folders)(gpointer data);
+    /* mail_store_watches says more than it did: of what changed before that, nothing may have been
+     * told. */
+    void (*began)(gpointer data);
+} MailWatchSink;
+
+/* Told where a folder stands; uidnext and modseq 0: the server does not say. state NULL: it can't
+ * be said, or has changed. */
+typedef void (*MailStateSink)(gpointer data, const char *folder, const MailFolderState *state);
+
+struct MailWatchClass {
+    void (*watch)(MailStore *store, const char *const *folders, const MailWatchSink *sink,
+                  gpointer data);
+    bool (*watches)(MailStore *store, const char *folder);
+    MailOp *(*states)(MailStore *store, const char *const *folders, MailStateSink sink,
+                      MailDone done, gpointer data);
+};
+
+/*
+ * From now on, and until close: what the server tells by itself is told. folders (up to a NULL;
+ * copied) are those in use, the most important first, since there are servers that tell of one
+ * folder for each connection; these are at most two, and within the bound of connections. Calling
+ * it again replaces the folders. It never fails: where a server tells nothing, it has no effect.
+ */
+void mail_store_watch(MailStore *store, const char *const *folders, const MailWatchSink *sink,
+                      gpointer data);
+
+/* Whether changes of the folder (NULL: of the list of folders) are being told, just now. */
+bool mail_store_watches(MailStore *store, const char *folder);
+
+/*
+ * Asks where folders (up to a NULL; copied) stand, in one round trip, without opening any. Each is
+ * told, unless it fails.
+ */
+MailOp *mail_store_states(MailStore *store, const char *const *folders, MailStateSink sink,
+                          MailDone done, gpointer data);

@@ -11,6 +11,7 @@
 #include "refresh.h"
 #include "removal.h"
 #include "trust.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <string.h>
@@ -178,8 +179,10 @@ static void note_lookup(Mount *mount, fuse_ino_t parent)
 {
     uint32_t folder;
 
-    if (mount_ino_folder(mount, parent, &folder))
-        g_atomic_int_set(&mount->looked_up, (gint)folder);
+    if (!mount_ino_folder(mount, parent, &folder))
+        return;
+    g_atomic_int_set(&mount->looked_up, (gint)folder);
+    watcher_note_use(mount->watcher, folder);
 }
 
 static void lookup_later(fuse_req_t req, fuse_ino_t ino, const char *name, RequestResume resume,

@@ -23,6 +23,7 @@ static uint32_t make_parent(gpointer data, const MailFolderInfo *info)
     return catalog_put_folder(mount->catalog, info);
 }
 
+/* Watchers of a directory hear of it, where nothing in it is in use. */
 static void drop_folders(Mount *mount, const GArray *gone)
 {
     for (guint i = 0; i < gone->len; i++) {
@@ -30,8 +31,34 @@ static void drop_folders(Mount *mount, const GArray *gone)
         moves_forget_folder(mount->moves, node->id);
         catalog_drop_folder(mount->catalog, node->id);
         content_drop_folder(mount->content, node->id);
-        notify_entry(mount->notifier, mount_folder_ino(mount, node->parent), node->name);
+        notify_deleted(mount->notifier, mount_folder_ino(mount, node->parent),
+                       inode_number(INODE_FOLDER, node->id, 0), node->name);
+        notify_directory(mount->notifier, mount_folder_ino(mount, node->parent));
     }
+}
+
+/* Ids of folders that are not in the tree yet. */
+static GArray *new_folders(const Refresher *refresher)
+{
+    GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    TreeNode node;
+
+    for (guint i = 0; i < refresher->listed->len; i++) {
+        uint32_t id = g_array_index(refresher->listed, CatalogFolder, i).id;
+        if (!tree_node(refresher->mount->tree, id, &node))
+            g_array_append_val(ids, id);
+    }
+    return ids;
+}
+
+/* What the kernel knows of the directories that they are in. */
+static void show_folders(Mount *mount, const GArray *ids)
+{
+    TreeNode node;
+
+    for (guint i = 0; i < ids->len; i++)
+        if (tree_node(mount->tree, g_array_index(ids, uint32_t, i), &node))
+            notify_directory(mount->notifier, mount_folder_ino(mount, node.parent));
 }
 
 static void identify_folders(const Refresher *refresher)
@@ -60,10 +87,11 @@ static void take_names(const Refresher *refresher)
 static bool plant_tree(Refresher *refresher, GError **error)
 {
     Mount *mount = refresher->mount;
-    g_autoptr(GArray) gone = NULL;
+    g_autoptr(GArray) gone = NULL, made = NULL;
     uint64_t version = tree_version(mount->tree);
 
     identify_folders(refresher);
+    made = new_folders(refresher);
     if (!tree_update(mount->tree, (const CatalogFolder *)(void *)refresher->listed->data,
                      refresher->listed->len, mount->options->url.folder, make_parent, mount, &gone,
                      error))
@@ -72,6 +100,7 @@ static bool plant_tree(Refresher *refresher, GError **error)
     if (tree_version(mount->tree) != version) {
         take_names(refresher);
         dircache_all_changed(mount->directories);
+        show_folders(mount, made);
         notify_directory(mount->notifier, inode_number(INODE_ROOT, 0, 0));
     }
     refresh_set_fresh(refresher, 0);
@@ -145,6 +174,16 @@ void refresh_folders_changed(Refresher *refresher, const GError *error)
     if (!refresher->changes && !refresher->list_op &&
         (refresher->list_done || refresher->list_waiting.length))
         begin_list(refresher);
+}
+
+/* What is being changed by us is listed at the end of that. */
+void refresh_list_changed(Refresher *refresher)
+{
+    refresh_stale(refresher, 0);
+    if (refresher->list_op)
+        refresher->list_outdated = true;
+    else if (!refresher->changes)
+        refresh_list(refresher, NULL, NULL);
 }
 
 void refresh_list_soon(Refresher *refresher)

@@ -11,6 +11,7 @@
 #include "refresh.h"
 #include "removal.h"
 #include "trust.h"
+#include "watch.h"
 
 #include <errno.h>
 
@@ -48,10 +49,12 @@ static void reply_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 {
     const Mount *mount = mount_of(req);
     uint32_t source;
-    bool in_step = !directory_source(mount, ino, &source) ||
-                   refresh_is_fresh(mount->refresher, source);
+    bool has_source = directory_source(mount, ino, &source);
+    bool in_step = !has_source || refresh_is_fresh(mount->refresher, source);
     DirCacheOpen opened = dircache_opened(mount->directories, ino);
 
+    if (has_source)
+        watcher_note_use(mount->watcher, source);
     open_folder(mount, ino, arrivals_opened);
     file->fh = opened.handle;
     file->keep_cache = in_step && opened.use_kept;

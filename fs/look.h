@@ -15,6 +15,7 @@ typedef struct Look {
     uint32_t folder;
     MailOp *op;
     bool again;     /* what was told did not fit: everything is listed once more */
+    bool outdated;  /* the folder has changed since this began, maybe: another one follows */
     bool lacking;   /* messages were told of that are new, without what a listing shows of them */
     bool flags;     /* somebody wants them */
     bool changed;   /* other messages are there: the kernel has to look at the directory again */

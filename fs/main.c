@@ -23,6 +23,7 @@
 #include "service.h"
 #include "storing.h"
 #include "trust.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -150,6 +151,7 @@ static void close_all(gpointer data)
     Mount *mount = wait->mount;
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "pullmail was unmounted");
 
+    watcher_stop(mount->watcher);
     moves_end(mount->moves);
     requests_fail(mount->requests, error);
     storer_close(mount->storer);
@@ -202,6 +204,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
+    mount->watcher = watcher_new(mount);
     mount->moved = inode_map_new();
     mount->arrivals = arrivals_new();
     mount->removals = removals_new(mount, mount->journal);
@@ -247,6 +250,7 @@ static void mount_end(Mount *mount)
     removals_free(mount->removals);
     arrivals_free(mount->arrivals);
     inode_map_free(mount->moved);
+    watcher_free(mount->watcher);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

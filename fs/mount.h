@@ -35,6 +35,7 @@ typedef struct Removals Removals;
 typedef struct Requests Requests;
 typedef struct Storer Storer;
 typedef struct Trust Trust;
+typedef struct Watcher Watcher;
 
 typedef struct Mount {
     const Options *options;
@@ -50,6 +51,7 @@ typedef struct Mount {
     unsigned features; /* MAIL_STORE_ bits */
     Requests *requests;
     Refresher *refresher;
+    Watcher *watcher;
     Removals *removals;
     Drafts *drafts;
     Storer *storer;

@@ -4,6 +4,7 @@
 #include "failure.h"
 #include "look.h"
 #include "prefetch.h"
+#include "watch.h"
 
 #include <errno.h>
 
@@ -209,12 +210,16 @@ static void look_done(gpointer data, const GError *error)
     request_resume_all(&look->opening, error);
     request_resume_all(&look->waiting, error);
     prefetch_listed(mount->prefetcher, look->folder);
+    if (look->outdated && !error)
+        refresh_folder_changed(look->refresher, look->folder);
 }
 
 static void begin_look(Look *look, const CatalogFolder *folder)
 {
     MailFolderState known = folder->state;
 
+    look->outdated = false;
+    watcher_note_look(look->refresher->mount->watcher, look->folder);
     known.flags_later = !look->flags && !look->again;
     g_array_set_size(look->placed, 0);
     look->op = mail_store_sync(look->refresher->mount->store, folder->name, &known, &look_sink,
@@ -333,6 +338,17 @@ bool refresh_folder_soon(Refresher *refresher, uint32_t id)
         begin_look(look, &folder);
     }
     return true;
+}
+
+void refresh_folder_changed(Refresher *refresher, uint32_t folder)
+{
+    Look *look = g_hash_table_lookup(refresher->looks, GUINT_TO_POINTER(folder));
+
+    refresh_stale(refresher, folder);
+    if (look && look->op)
+        look->outdated = true;
+    else
+        refresh_folder_soon(refresher, folder);
 }
 
 void refresh_wait(Refresher *refresher, uint32_t folder, Request *request)

@@ -70,8 +70,14 @@ void refresh_note_gone(Refresher *refresher, uint32_t folder, uint32_t uid);
  * way, and may have begun before it was there, does not take it away.
  */
 void refresh_placed(Refresher *refresher, uint32_t folder, uint32_t uid);
-/* The folder turned out not to be as known: the next look asks the server. */
+/* The folder turned out not to be as known: the next look asks the server. Any thread. */
 void refresh_stale(Refresher *refresher, uint32_t folder);
+/*
+ * The folder, or the list of folders, has changed at the server: it is looked at, without anybody
+ * waiting; and once more, where a look is under way that may have come too early.
+ */
+void refresh_folder_changed(Refresher *refresher, uint32_t folder);
+void refresh_list_changed(Refresher *refresher);
 
 /*
  * Brings the list of folders up to date; done is told the outcome (also ENOENT, where the mount's

@@ -8,7 +8,7 @@ static const struct {
     /* What IMAP4rev2 includes (RFC 9051 appendix E), as far as it matters here. */
     {"IMAP4REV2", IMAP_CAP_REV2 | IMAP_CAP_SASL_IR | IMAP_CAP_NAMESPACE | IMAP_CAP_LITERAL_MINUS |
                       IMAP_CAP_ENABLE | IMAP_CAP_ESEARCH | IMAP_CAP_UIDPLUS | IMAP_CAP_MOVE |
-                      IMAP_CAP_UNSELECT},
+                      IMAP_CAP_UNSELECT | IMAP_CAP_IDLE},
     {"STARTTLS", IMAP_CAP_STARTTLS},
     {"LOGINDISABLED", IMAP_CAP_LOGINDISABLED},
     {"SASL-IR", IMAP_CAP_SASL_IR},
@@ -31,6 +31,8 @@ static const struct {
     {"REPLACE", IMAP_CAP_REPLACE},
     {"UNSELECT", IMAP_CAP_UNSELECT},
     {"APPENDLIMIT", IMAP_CAP_APPENDLIMIT},
+    {"IDLE", IMAP_CAP_IDLE},
+    {"NOTIFY", IMAP_CAP_NOTIFY},
 };
 
 static void read_one(ImapCapabilities *caps, const char *text)

@@ -30,6 +30,8 @@ typedef enum {
     IMAP_CAP_REPLACE = 1 << 19,
     IMAP_CAP_UNSELECT = 1 << 20,
     IMAP_CAP_APPENDLIMIT = 1 << 21, /* each mailbox has its own (RFC 7889) */
+    IMAP_CAP_IDLE = 1 << 22,
+    IMAP_CAP_NOTIFY = 1 << 23,
 } ImapCap;
 
 typedef struct {

@@ -1,4 +1,4 @@
-#include "conn.h"
+#include "conn_private.h"
 
 #include "net/quote.h"
 #include "outcome.h"
@@ -8,52 +8,8 @@
 #include <string.h>
 
 enum {
-    DEPTH = 64,                /* how many commands may be unanswered at once */
-    FAREWELL = G_USEC_PER_SEC, /* how long a server that said BYE may stay silent */
-    MAX_PASSED = 1 << 30,      /* bytes of a literal that nobody wants: a longer one is a lie */
-};
-
-typedef struct {
-    ImapCommand *command;
-    unsigned flags;
-    const ImapRequestEvents *events; /* NULL: cancelled */
-    gpointer data, owner;
-    char tag[16];
-    size_t sent;   /* pieces of the command */
-    bool answered; /* though its literal has not been sent to its end */
-} Request;
-
-/*
- * A request is in exactly one of `waiting` and `in_flight`. in_flight is in the order of sending.
- * Where `literal` is set, it is the last in flight, some of its pieces are unsent, and nothing
- * else is sent: while `feeding` the next of them is a source, whose bytes are being sent; else the
- * server has to ask for it. A request that is answered while it is fed is `literal` alone. Once
- * `failure` is set nothing is sent and all requests are about to be completed with it by the source
- * `failing`; once `closed`, there are none.
- */
-struct ImapConn {
-    const ImapConnEvents *events;
-    gpointer data;
-    unsigned number;
-    bool trace;
-    Stream *stream;
-    TlsPolicy *tls;
-    ImapParser *parser;
-    GQueue waiting, in_flight;
-    Request *literal;
-    bool feeding;
-    unsigned last_tag;
-    bool greeted;
-    bool upgrading;   /* STARTTLS was agreed to */
-    bool compressing; /* COMPRESS was agreed to, and the bytes behind that are still to be seen */
-    bool closed;
-    char *farewell; /* the text of a BYE: nothing is sent any more */
-    GError *failure;
-    GSource *failing;
-    GSource *watch; /* looks each second whether the server still speaks */
-    gint64 heard;   /* monotonic microseconds */
-    unsigned timeout;
-    char *peer;
+    DEPTH = 64,           /* how many commands may be unanswered at once */
+    MAX_PASSED = 1 << 30, /* bytes of a literal that nobody wants: a longer one is a lie */
 };
 
 static void request_free(Request *request)
@@ -95,6 +51,7 @@ static gboolean fail_now(gpointer data)
     g_clear_pointer(&conn->failing, g_source_unref);
     g_clear_pointer(&conn->stream, stream_free);
     forget_literal(conn);
+    conn->idling = NULL;
     complete_all(conn, &conn->in_flight);
     complete_all(conn, &conn->waiting);
     if (!conn->closed) {
@@ -121,51 +78,10 @@ void imap_conn_fail(ImapConn *conn, const GError *error)
     schedule_failing(conn);
 }
 
-static void fail_text(ImapConn *conn, int code, const char *text)
+void imap_conn_fail_text(ImapConn *conn, int code, const char *text)
 {
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, code, "%s: %s", conn->peer, text);
     imap_conn_fail(conn, error);
-}
-
-static void fail_farewell(ImapConn *conn)
-{
-    g_autofree char *text = quote_text(conn->farewell);
-    g_autofree char *goodbye = g_strdup_printf("the server said goodbye: %s", text);
-
-    fail_text(conn, ENOTCONN, goodbye);
-}
-
-/* --- silence ------------------------------------------------------------------------------- */
-
-static gboolean watch_tick(gpointer data)
-{
-    ImapConn *conn = data;
-    bool expecting = !conn->greeted || conn->farewell || conn->literal ||
-                     !g_queue_is_empty(&conn->in_flight);
-    gint64 silent = g_get_monotonic_time() - conn->heard;
-
-    if (!expecting || conn->failure) {
-        g_clear_pointer(&conn->watch, g_source_unref);
-        return G_SOURCE_REMOVE;
-    }
-    if (conn->farewell && silent > FAREWELL) {
-        fail_farewell(conn);
-    } else if (silent > (gint64)conn->timeout * G_USEC_PER_SEC) {
-        g_autofree char *text = g_strdup_printf("the server has not answered for %u s",
-                                                conn->timeout);
-        fail_text(conn, ETIMEDOUT, text);
-    }
-    return G_SOURCE_CONTINUE;
-}
-
-static void expect_answer(ImapConn *conn)
-{
-    if (conn->watch)
-        return;
-    conn->heard = g_get_monotonic_time();
-    conn->watch = g_timeout_source_new_seconds(1);
-    g_source_set_callback(conn->watch, watch_tick, conn, NULL);
-    g_source_attach(conn->watch, g_main_context_get_thread_default());
 }
 
 /* --- sending ------------------------------------------------------------------------------- */
@@ -232,7 +148,7 @@ static void send_pieces(ImapConn *conn, Request *request)
             stream_feed(conn->stream, on_hungry);
             if (!imap_source_feed(source, conn->stream)) {
                 if (imap_source_error(source))
-                    fail_text(conn, ENOTCONN, imap_source_error(source)->message);
+                    imap_conn_fail_text(conn, ENOTCONN, imap_source_error(source)->message);
                 return;
             }
             stream_feed(conn->stream, NULL);
@@ -254,7 +170,11 @@ static bool may_send(ImapConn *conn, const Request *next)
     if (conn->failure || conn->farewell || conn->literal || conn->upgrading || conn->compressing ||
         !conn->greeted)
         return false;
+    if (conn->idling && !imap_conn_idle_is_ending(conn))
+        return false;
     if (last && ((last->flags | next->flags) & IMAP_REQUEST_BARRIER))
+        return false;
+    if (last && (next->flags & IMAP_REQUEST_IDLE))
         return false;
     if (last && (last->flags & IMAP_REQUEST_COMPRESS))
         return false;
@@ -265,11 +185,15 @@ static void pump(ImapConn *conn)
 {
     Request *request;
 
+    if (conn->idling && conn->waiting.length > 0)
+        imap_conn_end_idle(conn);
     while ((request = g_queue_peek_head(&conn->waiting)) && may_send(conn, request)) {
         g_queue_pop_head(&conn->waiting);
         g_snprintf(request->tag, sizeof request->tag, "A%u", ++conn->last_tag);
         g_queue_push_tail(&conn->in_flight, request);
-        expect_answer(conn);
+        if (request->flags & IMAP_REQUEST_IDLE)
+            imap_conn_idle_sent(conn, request);
+        imap_conn_expect_answer(conn);
         send_pieces(conn, request);
     }
 }
@@ -319,8 +243,11 @@ void imap_conn_cancel(ImapConn *conn, gpointer data)
 {
     for (GList *l = conn->in_flight.head; l; l = l->next) {
         Request *request = l->data;
-        if (request->owner == data)
-            request->events = NULL;
+        if (request->owner != data)
+            continue;
+        request->events = NULL;
+        if (request == conn->idling)
+            imap_conn_end_idle(conn);
     }
     for (GList *l = conn->waiting.head, *next; l; l = next) {
         Request *request = l->data;
@@ -339,13 +266,17 @@ static void take_continuation(ImapConn *conn, const ImapResponse *response)
     Request *request = g_queue_peek_head(&conn->in_flight);
 
     if (!conn->greeted) {
-        fail_text(conn, EPROTO, "this is no IMAP server: it does not begin with a greeting");
+        imap_conn_fail_text(conn, EPROTO,
+                            "this is no IMAP server: it does not begin with a greeting");
     } else if (conn->literal) {
         if (!conn->feeding)
             send_pieces(conn, conn->literal);
         pump(conn);
-    } else if (request && request->events && request->events->continuation) {
-        request->events->continuation(request->data, response->text);
+    } else {
+        if (request && request == conn->idling)
+            imap_conn_idle_begun(conn);
+        if (request && request->events && request->events->continuation)
+            request->events->continuation(request->data, response->text);
     }
 }
 
@@ -361,8 +292,10 @@ static void take_tagged(ImapConn *conn, const ImapResponse *response)
 {
     GList *link = find_tag(conn, response->tag);
 
+    if (!link && imap_conn_idle_was_crossed(conn, response))
+        return;
     if (!link) {
-        fail_text(conn, EPROTO, "the server answered a command that was never sent");
+        imap_conn_fail_text(conn, EPROTO, "the server answered a command that was never sent");
         return;
     }
     Request *request = link->data;
@@ -371,6 +304,8 @@ static void take_tagged(ImapConn *conn, const ImapResponse *response)
     request->answered = conn->literal == request && conn->feeding;
     if (conn->literal == request && !conn->feeding)
         conn->literal = NULL;
+    if (conn->idling == request)
+        conn->idling = NULL;
     if ((request->flags & IMAP_REQUEST_STARTTLS) && strcmp(response->name, "OK") == 0)
         conn->upgrading = true;
     if ((request->flags & IMAP_REQUEST_COMPRESS) && strcmp(response->name, "OK") == 0)
@@ -406,7 +341,7 @@ static void take_untagged(ImapConn *conn, const ImapResponse *response)
     if (strcmp(response->name, "BYE") == 0) {
         g_free(conn->farewell);
         conn->farewell = g_strdup(response->text);
-        expect_answer(conn);
+        imap_conn_expect_answer(conn);
     }
     if (!conn->greeted)
         conn->greeted = true;
@@ -474,7 +409,8 @@ static void start_tls(ImapConn *conn, size_t left)
     g_autoptr(GError) error = NULL;
 
     if (left > 0)
-        fail_text(conn, EPROTO, "the server sent data in clear behind its answer to STARTTLS");
+        imap_conn_fail_text(conn, EPROTO,
+                            "the server sent data in clear behind its answer to STARTTLS");
     else if (!stream_start_tls(conn->stream, conn->tls, &error))
         imap_conn_fail(conn, error);
 }
@@ -488,7 +424,7 @@ static void start_compression(ImapConn *conn, const uint8_t *behind, size_t left
     if (stream_start_deflate(conn->stream, behind, left, &error))
         pump(conn);
     else
-        fail_text(conn, EPROTO, error->message);
+        imap_conn_fail_text(conn, EPROTO, error->message);
 }
 
 static void on_received(gpointer data, const uint8_t *bytes, size_t length)
@@ -501,11 +437,12 @@ static void on_received(gpointer data, const uint8_t *bytes, size_t length)
         return;
     conn->heard = g_get_monotonic_time();
     if (conn->upgrading) {
-        fail_text(conn, EPROTO, "the server sent data in clear behind its answer to STARTTLS");
+        imap_conn_fail_text(conn, EPROTO,
+                            "the server sent data in clear behind its answer to STARTTLS");
         return;
     }
     if (!imap_parser_feed(conn->parser, bytes, length, &consumed, &error)) {
-        fail_text(conn, EPROTO, error->message);
+        imap_conn_fail_text(conn, EPROTO, error->message);
         return;
     }
     if (conn->upgrading)
@@ -521,7 +458,7 @@ static void on_ready(gpointer data)
     ImapConn *conn = data;
 
     conn->upgrading = false;
-    expect_answer(conn);
+    imap_conn_expect_answer(conn);
     conn->events->ready(conn->data);
     pump(conn);
 }
@@ -531,7 +468,7 @@ static void on_closed(gpointer data, const GError *error)
     ImapConn *conn = data;
 
     if (conn->farewell)
-        fail_farewell(conn);
+        imap_conn_fail_farewell(conn);
     else
         imap_conn_fail(conn, error);
 }

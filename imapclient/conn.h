@@ -37,6 +37,13 @@ enum {
     /* Its OK is followed by compressed bytes, both ways (RFC 4978). Goes out in its turn, and
      * nothing goes out behind it until it is completed. */
     IMAP_REQUEST_COMPRESS = 1 << 2,
+    /*
+     * IDLE (RFC 2177): goes out when all before it are completed. Whatever is to be sent behind it
+     * ends it: DONE goes out first, and waits for nothing but the server's "+" (its continuation is
+     * told of that). In between the server may be silent for as long as it likes; behind DONE it
+     * may not. A server may end it by itself.
+     */
+    IMAP_REQUEST_IDLE = 1 << 3,
 };
 
 /* What a request is told. Each but done may be NULL. */
@@ -69,6 +76,8 @@ void imap_conn_send_for(ImapConn *conn, ImapCommand *command, const ImapRequestE
                         gpointer data, gpointer owner);
 /* A line of an exchange that a continuation asked for; CRLF is added. */
 void imap_conn_answer(ImapConn *conn, const char *line);
+/* Ends the IDLE that is in flight, if one is; it is completed later. */
+void imap_conn_end_idle(ImapConn *conn);
 /* Forgets all requests whose owner is `data`, or that have it and no other owner: what waits is
  * dropped, what is in flight completes unheard. */
 void imap_conn_cancel(ImapConn *conn, gpointer data);

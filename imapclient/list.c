@@ -73,24 +73,11 @@ static void list_done(gpointer data, const ImapResponse *response, const GError 
 
 static const ImapRequestEvents list_events = {.untagged = list_untagged, .done = list_done};
 
-/* "* NAMESPACE personal others shared", each NIL or ((prefix delimiter …) …) */
 static bool namespace_untagged(gpointer data, const ImapResponse *response)
 {
     ListOp *list = data;
 
-    if (strcmp(response->name, "NAMESPACE") != 0)
-        return false;
-    for (size_t kind = 1; kind < 3; kind++) {
-        const ImapValue *namespaces = imap_value_item(response->values, kind);
-        for (size_t i = 0; i < imap_value_count(namespaces); i++) {
-            const char *prefix = imap_value_text(
-                imap_value_item(imap_value_item(namespaces, i), 0));
-            if (prefix && *prefix && !strpbrk(prefix, "*%") &&
-                list->prefixes->len < IMAP_MAX_NAMESPACES)
-                g_ptr_array_add(list->prefixes, g_strdup(prefix));
-        }
-    }
-    return true;
+    return imap_namespaces_read(response, list->prefixes);
 }
 
 /* A server that refuses NAMESPACE is used without. */

@@ -80,3 +80,20 @@ bool imap_status_read(const ImapSession *session, const ImapResponse *response, 
             return imap_value_number(imap_value_item(items, i + 1), number);
     return false;
 }
+
+/* Each of the three is NIL or ((prefix delimiter …) …). */
+bool imap_namespaces_read(const ImapResponse *response, GPtrArray *others)
+{
+    if (strcmp(response->name, "NAMESPACE") != 0)
+        return false;
+    for (size_t kind = 1; kind < 3; kind++) {
+        const ImapValue *namespaces = imap_value_item(response->values, kind);
+        for (size_t i = 0; i < imap_value_count(namespaces); i++) {
+            const char *prefix = imap_value_text(
+                imap_value_item(imap_value_item(namespaces, i), 0));
+            if (prefix && *prefix && !strpbrk(prefix, "*%") && others->len < IMAP_MAX_NAMESPACES)
+                g_ptr_array_add(others, g_strdup(prefix));
+        }
+    }
+    return true;
+}

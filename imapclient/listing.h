@@ -1,5 +1,6 @@
 /*
- * listing.h: "* LIST (attributes) delimiter name" (RFC 9051 section 7.3.1), LSUB, and STATUS.
+ * listing.h: "* LIST (attributes) delimiter name" (RFC 9051 section 7.3.1), LSUB, STATUS, and
+ * NAMESPACE.
  *
  * Engine thread.
  */
@@ -29,3 +30,9 @@ bool imap_status_read(const ImapSession *session, const ImapResponse *response, 
 /* Reads a LIST or LSUB response; false where the name can't be told, or is too long. */
 bool imap_listing_read(ImapListing *listing, const ImapSession *session,
                        const ImapResponse *response);
+
+/*
+ * Reads "* NAMESPACE personal others shared" (RFC 9051 section 7.3.3): adds the prefixes of other
+ * users' and shared namespaces, as on the wire, to `others`. False: it is another response.
+ */
+bool imap_namespaces_read(const ImapResponse *response, GPtrArray *others);

@@ -68,7 +68,7 @@ bool imap_mailbox_take(ImapMailbox *mailbox, const ImapResponse *response)
     if (strcmp(response->name, "OK") == 0)
         return take_code(mailbox, response->code);
     if (strcmp(response->name, "EXISTS") == 0) {
-        mailbox->changed = true;
+        mailbox->changed = mailbox->changed || mailbox->exists != response->number;
         mailbox->exists = (uint32_t)MIN(response->number, UINT32_MAX);
     } else if (strcmp(response->name, "EXPUNGE") == 0) {
         mailbox->changed = true;

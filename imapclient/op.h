@@ -75,3 +75,5 @@ MailOp *imap_delete_new(const char *folder, MailDone done, gpointer data);
 MailOp *imap_rename_new(const char *folder, const char *parent, const char *level,
                         MailFolderSink made, MailDone done, gpointer data);
 MailOp *imap_fetch_new(const MailFetch *request, MailFetchSink sink, MailDone done, gpointer data);
+MailOp *imap_states_new(const char *const *folders, MailStateSink sink, MailDone done,
+                        gpointer data);

@@ -20,8 +20,6 @@ enum {
     COST_OPENING = 500, /* from here on another connection is the better choice */
 };
 
-static void schedule_dispatch(ImapPool *pool);
-
 static ImapMember *member_of(ImapPool *pool, const ImapSession *session)
 {
     for (guint i = 0; i < pool->members->len; i++) {
@@ -38,6 +36,7 @@ static void member_free(gpointer data)
 
     if (member->pool->ahead == member)
         member->pool->ahead = NULL;
+    imap_watcher_free(member->watcher);
     imap_session_free(member->session);
     g_queue_clear(&member->ops);
     g_free(member);
@@ -54,12 +53,22 @@ static guint count_in_state(ImapPool *pool, ImapSessionState state)
     return n;
 }
 
+/* For operations. */
+static guint count_workers(const ImapPool *pool)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < pool->members->len; i++)
+        n += !((const ImapMember *)g_ptr_array_index(pool->members, i))->watches;
+    return n;
+}
+
 /* Whether there is one on which a folder can be opened before long. */
 static bool is_one_coming(ImapPool *pool)
 {
     for (guint i = 0; i < pool->members->len; i++) {
         ImapMember *member = g_ptr_array_index(pool->members, i);
-        if (imap_session_state(member->session) != IMAP_SESSION_DEAD &&
+        if (!member->watches && imap_session_state(member->session) != IMAP_SESSION_DEAD &&
             !imap_session_is_settled(member->session))
             return true;
     }
@@ -74,6 +83,8 @@ static void on_untagged(gpointer data, ImapSession *session, const ImapResponse 
     bool warning = strcmp(response->name, "NO") == 0 || strcmp(response->name, "BAD") == 0;
 
     (void)session;
+    if (member->watcher)
+        imap_watcher_take(member->watcher, response);
     if (strcmp(response->name, "QUOTA") == 0) {
         member->pool->have_quota = imap_quota_read(&member->pool->quota, response) ||
                                    member->pool->have_quota;
@@ -115,7 +126,7 @@ static void on_ready(gpointer data, ImapSession *session)
     }
     if (imap_link_compresses(pool->link, pool->config.compress))
         imap_session_compress(session);
-    schedule_dispatch(pool);
+    imap_pool_schedule(pool);
 }
 
 static void on_settled(gpointer data, ImapSession *session)
@@ -126,7 +137,7 @@ static void on_settled(gpointer data, ImapSession *session)
     member->was_settled = true;
     g_free(pool->server);
     pool->server = g_strdup(imap_session_login(session)->server);
-    schedule_dispatch(pool);
+    imap_pool_schedule(pool);
 }
 
 /*
@@ -147,6 +158,29 @@ static void fail_waiting(ImapPool *pool, const GError *error)
     }
 }
 
+static void limit_to_ready(ImapPool *pool, const GError *error)
+{
+    pool->limit = count_in_state(pool, IMAP_SESSION_READY);
+    pool->limited_at = g_get_monotonic_time();
+    g_info("going on with %u connections: %s", pool->limit, error->message);
+}
+
+/* Whether the only sessions that are ready are those that watch: they have to do the work. */
+static bool has_only_watching(const ImapPool *pool)
+{
+    bool one = false;
+
+    for (guint i = 0; i < pool->members->len; i++) {
+        const ImapMember *member = g_ptr_array_index(pool->members, i);
+        if (imap_session_state(member->session) == IMAP_SESSION_DEAD)
+            continue;
+        if (!member->watches)
+            return false;
+        one = one || imap_session_state(member->session) == IMAP_SESSION_READY;
+    }
+    return one;
+}
+
 static void on_dead(gpointer data, ImapSession *session, const GError *error)
 {
     ImapMember *member = data;
@@ -157,15 +191,18 @@ static void on_dead(gpointer data, ImapSession *session, const GError *error)
     /* Operations that had no request under way, if any, have not been told yet. */
     while ((op = g_queue_peek_head(&member->ops)))
         imap_op_finish(op, g_error_copy(error));
-    schedule_dispatch(pool);
-    if (pool->closed) {
+    imap_pool_schedule(pool);
+    if (pool->closed)
         return;
-    } else if (member->was_settled) {
+    if (member->watches)
+        imap_pool_watch_lost(pool);
+    if (member->was_settled) {
         g_info("connection lost: %s", error->message);
+    } else if (pool->watch.folders && !member->watches && has_only_watching(pool)) {
+        imap_pool_stop_watching(pool, 0);
+        limit_to_ready(pool, error);
     } else if (count_in_state(pool, IMAP_SESSION_READY) > 0) {
-        pool->limit = count_in_state(pool, IMAP_SESSION_READY);
-        pool->limited_at = g_get_monotonic_time();
-        g_info("going on with %u connections: %s", pool->limit, error->message);
+        limit_to_ready(pool, error);
     } else if (count_in_state(pool, IMAP_SESSION_CONNECTING) == 0) {
         fail_waiting(pool, error);
     }
@@ -217,7 +254,7 @@ static ImapMember *choose(ImapPool *pool, const MailOp *op, bool may_grow)
 
     for (guint i = 0; i < pool->members->len; i++) {
         ImapMember *member = g_ptr_array_index(pool->members, i);
-        if (imap_session_state(member->session) != IMAP_SESSION_READY ||
+        if (member->watches || imap_session_state(member->session) != IMAP_SESSION_READY ||
             ((op->folder || op->names) && !imap_session_is_settled(member->session)) ||
             is_held(member, op))
             continue;
@@ -253,7 +290,7 @@ static void drop_dead(ImapPool *pool)
         pool->link = IMAP_LINK_UNKNOWN;
 }
 
-static void add_member(ImapPool *pool)
+ImapMember *imap_pool_add_member(ImapPool *pool)
 {
     ImapMember *member = g_new0(ImapMember, 1);
 
@@ -262,9 +299,10 @@ static void add_member(ImapPool *pool)
     member->number = ++pool->last_number;
     member->session = imap_session_new(&pool->config, member->number, &session_events, member);
     g_ptr_array_add(pool->members, member);
+    return member;
 }
 
-static unsigned connection_limit(ImapPool *pool)
+unsigned imap_pool_limit(ImapPool *pool)
 {
     gint64 ago = g_get_monotonic_time() - pool->limited_at;
 
@@ -306,7 +344,7 @@ static void close_finished(ImapPool *pool)
  */
 static bool start_waiting(ImapPool *pool)
 {
-    bool may_grow = pool->members->len < connection_limit(pool) || is_one_coming(pool);
+    bool may_grow = pool->members->len < imap_pool_limit(pool) || is_one_coming(pool);
     bool wanting = false, held = false;
     MailOp *op;
 
@@ -350,7 +388,7 @@ static bool start_ahead(ImapPool *pool)
 /* Whether all sessions are, or may soon be, busy with what is fetched ahead. */
 static bool lacks_another(ImapPool *pool)
 {
-    return pool->ahead && pool->ahead->ahead && pool->members->len == 1;
+    return pool->ahead && pool->ahead->ahead && count_workers(pool) == 1;
 }
 
 static gboolean dispatch(gpointer data)
@@ -369,12 +407,13 @@ static gboolean dispatch(gpointer data)
     wanting = start_waiting(pool);
     wanting = start_ahead(pool) || wanting || lacks_another(pool);
     if (wanting && !pool->closed && !is_one_coming(pool) &&
-        pool->members->len < connection_limit(pool))
-        add_member(pool);
+        pool->members->len < imap_pool_limit(pool))
+        imap_pool_add_member(pool);
+    imap_pool_place_watch(pool);
     return G_SOURCE_REMOVE;
 }
 
-static void schedule_dispatch(ImapPool *pool)
+void imap_pool_schedule(ImapPool *pool)
 {
     if (pool->dispatch)
         return;
@@ -396,7 +435,7 @@ void imap_pool_submit(ImapPool *pool, MailOp *op)
     op->pool = pool;
     op->newest = pool->last_number;
     g_queue_push_tail(queue_of(pool, op), op);
-    schedule_dispatch(pool);
+    imap_pool_schedule(pool);
 }
 
 void imap_pool_leave(ImapPool *pool, MailOp *op, bool again)
@@ -414,7 +453,7 @@ void imap_pool_leave(ImapPool *pool, MailOp *op, bool again)
     op->on_older = false;
     if (again)
         g_queue_push_tail(queue_of(pool, op), op);
-    schedule_dispatch(pool);
+    imap_pool_schedule(pool);
 }
 
 void imap_pool_cancel(ImapPool *pool, MailOp *op)
@@ -432,13 +471,14 @@ static gboolean farewell_over(gpointer data)
 
     g_clear_pointer(&pool->farewell, g_source_unref);
     g_ptr_array_set_size(pool->members, 0);
-    schedule_dispatch(pool);
+    imap_pool_schedule(pool);
     return G_SOURCE_REMOVE;
 }
 
 void imap_pool_close(ImapPool *pool, MailDone done, gpointer data)
 {
     cancel_all(pool);
+    imap_pool_watch_clear(pool);
     pool->closed = done;
     pool->closed_data = data;
     for (guint i = pool->members->len; i > 0; i--) {
@@ -452,7 +492,7 @@ void imap_pool_close(ImapPool *pool, MailDone done, gpointer data)
     pool->farewell = g_timeout_source_new(FAREWELL_MILLIS);
     g_source_set_callback(pool->farewell, farewell_over, pool, NULL);
     g_source_attach(pool->farewell, g_main_context_get_thread_default());
-    schedule_dispatch(pool);
+    imap_pool_schedule(pool);
 }
 
 /* --- life and looks ------------------------------------------------------------------------------
@@ -495,6 +535,7 @@ void imap_pool_free(ImapPool *pool)
         while ((op = g_queue_pop_head(&member->ops)))
             op->klass->free(op);
     }
+    imap_pool_watch_clear(pool);
     g_ptr_array_unref(pool->members);
     g_free((char *)pool->config.host);
     g_free((char *)pool->config.user);
@@ -511,11 +552,14 @@ void imap_pool_free(ImapPool *pool)
 void imap_pool_release(ImapPool *pool, const char *folder)
 {
     for (guint i = 0; i < pool->members->len; i++) {
-        ImapSession *session = ((ImapMember *)g_ptr_array_index(pool->members, i))->session;
-        const char *target = imap_session_target(session);
-        if (imap_session_state(session) == IMAP_SESSION_READY && target &&
-            g_str_has_prefix(target, folder))
-            imap_session_unselect(session);
+        ImapMember *member = g_ptr_array_index(pool->members, i);
+        const char *target = imap_session_target(member->session);
+        if (imap_session_state(member->session) != IMAP_SESSION_READY || !target ||
+            !g_str_has_prefix(target, folder))
+            continue;
+        if (member->watches)
+            imap_pool_watch_released(pool);
+        imap_session_unselect(member->session);
     }
 }
 
@@ -533,6 +577,7 @@ void imap_pool_describe(ImapPool *pool, GString *text)
     g_string_append_printf(text, "connections: %u\n", count_in_state(pool, IMAP_SESSION_READY));
     for (guint i = 0; i < pool->members->len; i++)
         imap_session_describe(((ImapMember *)g_ptr_array_index(pool->members, i))->session, text);
+    imap_pool_describe_watch(pool, text);
 }
 
 bool imap_pool_quota(ImapPool *pool, MailQuota *quota)

@@ -9,6 +9,9 @@
  * for what is waited for. Until there is, that shares the bulk session: it goes out at once, and
  * waits for what is on the wire, which the pool keeps short by holding back the rest of the bulk.
  *
+ * Of several sessions, one or two may watch what changes and run no operations; they count like the
+ * others. Where only one is to be had, it watches whenever it has nothing to do.
+ *
  * An operation that changes a folder looks again, between its commands, whether the folder is still
  * open (see change.h). Were others opened on its session meanwhile, the two could keep each other
  * from getting on for ever; so what is in another folder waits for its end, and behind what waits
@@ -32,6 +35,10 @@ void imap_pool_leave(ImapPool *pool, MailOp *op, bool again);
  * begins with its name. What is asked for behind that selects it anew.
  */
 void imap_pool_release(ImapPool *pool, const char *folder);
+/* As mail_store_watch and mail_store_watches. */
+void imap_pool_watch(ImapPool *pool, const char *const *folders, const MailWatchSink *sink,
+                     gpointer data);
+bool imap_pool_watches(const ImapPool *pool, const char *folder);
 /* ImapCap bits of the server; 0 before the first login. */
 unsigned imap_pool_capabilities(const ImapPool *pool);
 

@@ -1,11 +1,13 @@
 /*
- * pool_private.h: the pool's inside, shared by pool.c (which operation runs on which session) and
- * pool_link.c (which of them are compressed).
+ * pool_private.h: the pool's inside, shared by pool.c (which operation runs on which session),
+ * pool_link.c (which of them are compressed) and pool_watch.c (on which of them the server tells
+ * what changes).
  */
 #pragma once
 
 #include "link.h"
 #include "pool.h"
+#include "watcher.h"
 
 typedef struct {
     ImapPool *pool;
@@ -14,7 +16,23 @@ typedef struct {
     unsigned ahead; /* of these */
     unsigned number;
     bool was_settled;
+    ImapWatcher *watcher; /* NULL: it does not watch; */
+    bool watches;         /* and does, or is to do, nothing else */
 } ImapMember;
+
+/*
+ * `folders` is NULL until the owner wants to be told. While `later` is set nothing is begun anew:
+ * when it comes, `quiet` is set, which lets an only session idle.
+ */
+typedef struct {
+    char **folders; /* in use, the most important first */
+    const MailWatchSink *sink;
+    gpointer data;
+    bool no_notify, no_idle; /* were refused */
+    GSource *later;
+    bool quiet;
+    unsigned delay; /* seconds, before a lost connection is sought again */
+} ImapPoolWatch;
 
 /*
  * An operation is in `waiting` or `ahead_waiting` (its session NULL) or in the ops of the member
@@ -39,11 +57,40 @@ struct ImapPool {
     char *server, *capabilities;
     char *tls_lines; /* of the status, as of the latest session; NULL: there was none */
     unsigned caps;   /* ImapCap, as the latest session has them */
+    ImapPoolWatch watch;
     MailDone closed; /* set: closing */
     bool told_closed;
     gpointer closed_data;
     GSource *farewell;
 };
+
+/* --- pool.c ------------------------------------------------------------------------------------
+ */
+
+/* The loop is to see who waits for what. */
+void imap_pool_schedule(ImapPool *pool);
+/* How many sessions there may be. */
+unsigned imap_pool_limit(ImapPool *pool);
+ImapMember *imap_pool_add_member(ImapPool *pool);
+
+/* --- pool_watch.c ------------------------------------------------------------------------------
+ */
+
+/*
+ * Gives sessions their folders to watch, as far as that is wanted. With NOTIFY one session is
+ * enough; with IDLE alone there are up to two, and in both cases these do nothing else. An only
+ * session idles when nothing else is to be done on it. From dispatch.
+ */
+void imap_pool_place_watch(ImapPool *pool);
+/* All sessions that watch, but for so many, are for operations now. */
+void imap_pool_stop_watching(ImapPool *pool, unsigned keep);
+/* One of them is dead. */
+void imap_pool_watch_lost(ImapPool *pool);
+/* One of them had to leave its folder, which may be about to go: it is not opened again at once. */
+void imap_pool_watch_released(ImapPool *pool);
+void imap_pool_watch_clear(ImapPool *pool);
+/* A line for the status. */
+void imap_pool_describe_watch(const ImapPool *pool, GString *text);
 
 /* --- pool_link.c ---------------------------------------------------------------------------- */
 

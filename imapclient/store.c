@@ -146,6 +146,31 @@ static const MailChangeClass change_class = {
     .rename = store_rename,
 };
 
+/* --- watching ------------------------------------------------------------------------------ */
+
+static void store_watch(MailStore *store, const char *const *folders, const MailWatchSink *sink,
+                        gpointer data)
+{
+    imap_pool_watch(pool_of(store), folders, sink, data);
+}
+
+static bool store_watches(MailStore *store, const char *folder)
+{
+    return imap_pool_watches(pool_of(store), folder);
+}
+
+static MailOp *store_states(MailStore *store, const char *const *folders, MailStateSink sink,
+                            MailDone done, gpointer data)
+{
+    return submit(store, imap_states_new(folders, sink, done, data));
+}
+
+static const MailWatchClass watch_class = {
+    .watch = store_watch,
+    .watches = store_watches,
+    .states = store_states,
+};
+
 /* --- the store ---------------------------------------------------------------------------------
  */
 
@@ -157,7 +182,8 @@ static void store_cancel(MailStore *store, MailOp *op)
 static unsigned store_features(MailStore *store)
 {
     unsigned caps = imap_pool_capabilities(pool_of(store));
-    unsigned features = MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS;
+    unsigned features = MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS |
+                        MAIL_STORE_WATCH;
 
     if (!caps || ((ImapStore *)store)->read_only)
         return features;
@@ -205,6 +231,7 @@ static const MailStoreClass imap_class = {
     .close = store_close,
     .free = store_free,
     .change = &change_class,
+    .watch = &watch_class,
 };
 
 MailStore *imap_store_new(const ImapConfig *config)

@@ -32,6 +32,8 @@ typedef struct {
     ImapCompress compress;
     uint64_t fast_link; /* bytes a second from which on a link is fast; 0: the default; UINT64_MAX:
                            none is */
+    unsigned renew;     /* seconds after which an IDLE is begun anew; 0: the default */
+    unsigned quiet;     /* milliseconds without work before an only connection idles; 0: likewise */
     bool trace;         /* log the protocol (g_debug, domain "imap") */
     /* UIDVALIDITY of mailboxes for which the server tells none, whose UIDs then mean nothing to
      * the next mount: a random number. */

@@ -63,6 +63,11 @@ def run(*command, **options):
     return text
 
 
+# Of a server that tells nothing by itself, a mount sees changes when it looks, and sends no more than
+# that takes.
+TELLS_NOTHING = ("--without", "IDLE", "--without", "NOTIFY")
+
+
 class Server:
     """
     A private Dovecot, with options of tests/dovecot ("--without", "QRESYNC"). Starts when made.

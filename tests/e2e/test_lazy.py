@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 from corpus import message
-from support import UTC, Mount, Server, run, sha256
+from support import TELLS_NOTHING, UTC, Mount, Server, run, sha256
 
 DATE = datetime.datetime(2025, 1, 1, 12, 0, 0, tzinfo=UTC)
 KIB64 = 65536
@@ -31,7 +31,7 @@ class LazyTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
+        cls.server = Server(*TELLS_NOTHING)
         cls.addClassCleanup(cls.server.remove)
         with cls.server.mailbox() as mailbox:
             for folder, count in (("INBOX", 40), ("Archive", 25), ("Archive/2024", 10), ("Empty", 0)):

@@ -4,7 +4,7 @@ import os
 import shutil
 import unittest
 
-from support import UTC, Mount, Server, run, sha256, wait_for
+from support import TELLS_NOTHING, UTC, Mount, Server, run, sha256, wait_for
 
 DATE = datetime.datetime(2025, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ class Resync:
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(*(word for name in cls.without for word in ("--without", name)))
+        cls.server = Server(*TELLS_NOTHING, *(word for name in cls.without for word in ("--without", name)))
         cls.addClassCleanup(cls.server.remove)
         with cls.server.mailbox() as mailbox:
             words = mailbox.imap.capability()[1][-1].decode().upper().split()

@@ -35,10 +35,11 @@ typedef struct {
     int64_t date;
     uint32_t first;   /* of a find, */
     char *message_id; /* and what it looks for */
+    MailStateSink state_sink;
     MailFlags flags;
     char *names;          /* of flags */
     char *target, *level; /* level: of a folder's new name, whose parent is the target */
-    GPtrArray *listed;    /* names of folders: of a list */
+    GPtrArray *listed;    /* names of folders: of a list, or whose states are asked for */
     uint32_t uidvalidity;
     uint32_t *uids;
     size_t n_uids;

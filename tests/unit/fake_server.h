@@ -37,6 +37,8 @@ typedef enum {
     FAKE_APPEND,
     FAKE_COPY,
     FAKE_FIND,
+    FAKE_STATES,
+    FAKE_WATCH, /* how often it was asked to tell what changes */
     FAKE_CREATE,
     FAKE_DELETE,
     FAKE_RENAME,
@@ -119,6 +121,11 @@ typedef struct {
     int breaks_with;               /* errno of these */
     MailQuota quota;
     bool have_quota;
+    bool watches;      /* has what is under "Watching" */
+    const char *tells; /* the folder of whose changes it says that it tells; "*": of all */
+    char *watched;     /* the folders in use, as it was told last, with a space in between */
+    const MailWatchSink *watch_sink;
+    gpointer watch_data;
     /* What was to be removed, operation by operation, ever: "3,4;" for good, "m3,4;" marked,
      * "x3,4;" expunged, ">Trash:3,4;" moved. */
     GString *removals;
@@ -204,6 +211,7 @@ static void fake_server_free(FakeServer *server)
     g_ptr_array_unref(server->folders);
     g_array_unref(server->asked);
     g_string_free(server->removals, TRUE);
+    g_free(server->watched);
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->changed);
     g_free(server);

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "fake_op.h"
+#include "fake_watch.h"
 
 /* --- running them -------------------------------------------------------------------------------
  */
@@ -37,6 +37,8 @@ static gboolean fake_run(gpointer data)
         error = fake_run_flags(op);
     else if (!error && op->kind >= FAKE_APPEND && op->kind <= FAKE_FIND)
         error = fake_run_coming(op);
+    else if (!error && op->kind == FAKE_STATES)
+        error = fake_run_states(op);
     else if (!error && op->kind >= FAKE_CREATE)
         error = fake_run_folder(op);
     else if (!error)
@@ -81,6 +83,19 @@ static MailOp *fake_list(MailStore *store, MailFolderSink sink, MailDone done, g
         op->listed = fake_folder_names(op->store->server);
     fake_unlock(op->store->server);
     fake_note_start(op->store->server, FAKE_LIST);
+    return begun;
+}
+
+static MailOp *fake_states(MailStore *store, const char *const *folders, MailStateSink sink,
+                           MailDone done, gpointer data)
+{
+    FakeOp *op;
+    MailOp *begun = fake_begin(store, FAKE_STATES, done, data, &op);
+    op->state_sink = sink;
+    op->listed = g_ptr_array_new_with_free_func(g_free);
+    for (; *folders; folders++)
+        g_ptr_array_add(op->listed, g_strdup(*folders));
+    fake_note_start(op->store->server, FAKE_STATES);
     return begun;
 }
 
@@ -253,7 +268,8 @@ static unsigned fake_features(MailStore *store)
     const FakeServer *server = ((FakeStore *)store)->server;
     if (server->named)
         return MAIL_STORE_WHOLE | MAIL_STORE_REMOVE | MAIL_STORE_NAMES;
-    return MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS | server->changes;
+    return MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS | server->changes |
+           (server->watches ? MAIL_STORE_WATCH : 0);
 }
 
 static bool fake_quota(MailStore *store, MailQuota *quota)
@@ -315,6 +331,12 @@ static const MailChangeClass fake_change_class = {
     .rename = fake_rename,
 };
 
+static const MailWatchClass fake_watch_class = {
+    .watch = fake_watch,
+    .watches = fake_watches,
+    .states = fake_states,
+};
+
 static const MailStoreClass fake_class = {
     .list = fake_list,
     .sync = fake_sync,
@@ -327,6 +349,7 @@ static const MailStoreClass fake_class = {
     .close = fake_close,
     .free = fake_free,
     .change = &fake_change_class,
+    .watch = &fake_watch_class,
 };
 
 /* The mount frees it. */

@@ -121,6 +121,7 @@ static void fs_begin_removals(Fs *fs)
 static void fs_close_all(Fs *fs)
 {
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "unmounted");
+    watcher_stop(fs->mount.watcher);
     moves_end(fs->mount.moves);
     requests_fail(fs->mount.requests, error);
     storer_close(fs->mount.storer);
@@ -194,6 +195,7 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
     mount->refresher = refresher_new(mount);
+    mount->watcher = watcher_new(mount);
     mount->moved = inode_map_new();
     mount->arrivals = arrivals_new();
     mount->removals = removals_new(mount, mount->journal);
@@ -273,6 +275,7 @@ static void fs_unmount(Fs *fs)
     removals_free(mount->removals);
     arrivals_free(mount->arrivals);
     inode_map_free(mount->moved);
+    watcher_free(mount->watcher);
     refresher_free(mount->refresher);
     requests_free(mount->requests);
     notifier_free(mount->notifier);

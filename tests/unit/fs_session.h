@@ -26,6 +26,7 @@
 #include "../../fs/request.h"
 #include "../../fs/storing.h"
 #include "../../fs/trust.h"
+#include "../../fs/watch.h"
 #include "fake_store.h"
 
 #include <dirent.h>

@@ -26,6 +26,8 @@ static MailStore *scene_make_store(const Bed *bed)
         .timeout = scene->timeout ? scene->timeout : 5,
         .compress = (ImapCompress)scene->compress,
         .fast_link = scene->fast_link,
+        .renew = scene->renew,
+        .quiet = 1,
         .trace = true,
     };
 

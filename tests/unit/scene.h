@@ -31,21 +31,23 @@ typedef struct {
     const char *says; /* a part of the error that the last one that failed had, or NULL */
     enum { TLS_OFF, TLS_STARTTLS, TLS_IMPLICIT } tls;
     const char *auth;
-    const char *user;     /* NULL: "ann" */
-    const char *password; /* NULL: "hunter2" */
-    bool password_said;   /* by the server, by chance */
-    bool untrusted;       /* the server's certificate is not of those that the client trusts */
-    ScriptAnswer answer;  /* for F: */
-    unsigned connections; /* 0: 1; IMAP */
-    unsigned timeout;     /* 0: 5 */
-    int compress;         /* ImapCompress */
-    uint64_t fast_link;   /* IMAP */
-    bool leaves;          /* an idle session ends at once; POP3 */
-    bool read_only;       /* POP3 */
-    bool writable;        /* IMAP */
-    bool open_end;        /* the client may go before the transcript is through */
-    bool whole_only;      /* is not cut off: too large, or it ends by a timeout */
-    bool served_once;     /* once cut off, not again: operations would begin in another order */
+    const char *user;      /* NULL: "ann" */
+    const char *password;  /* NULL: "hunter2" */
+    bool password_said;    /* by the server, by chance */
+    bool untrusted;        /* the server's certificate is not of those that the client trusts */
+    ScriptAnswer answer;   /* for F: */
+    unsigned connections;  /* 0: 1; IMAP */
+    unsigned timeout;      /* 0: 5 */
+    int compress;          /* ImapCompress */
+    uint64_t fast_link;    /* IMAP */
+    bool leaves;           /* an idle session ends at once; POP3 */
+    bool read_only;        /* POP3 */
+    bool writable;         /* IMAP */
+    unsigned renew;        /* ImapConfig; IMAP */
+    size_t cut_connection; /* which is broken off, instead of the first */
+    bool open_end;         /* the client may go before the transcript is through */
+    bool whole_only;       /* is not cut off: too large, or it ends by a timeout */
+    bool served_once;      /* once cut off, not again: operations would begin in another order */
 } Scene;
 
 /* One operation of the store. */
@@ -446,6 +448,7 @@ static inline void bed_begin(Bed *bed, const Scene *scene, ScriptPlay play, size
     bed->server.scripts = (const char *const *)bed->scripts;
     bed->server.play = play;
     bed->server.cut = cut;
+    bed->server.cut_connection = scene->cut_connection;
     bed->server.may_replay = replay ? bed_may_replay : NULL;
     bed->server.answer = scene->answer;
     bed->server.data = bed;
@@ -565,7 +568,7 @@ static inline void scene_run(const Scene *scene)
     g_log_set_default_handler(scene_take_log, NULL);
     scene_run_once(scene, PLAY_WHOLE, 0, false);
     if (!scene->whole_only) {
-        g_autofree char *first = scene_text(scene->scripts[0]);
+        g_autofree char *first = scene_text(scene->scripts[scene->cut_connection]);
         scene_run_once(scene, PLAY_BYTES, 0, false);
         for (size_t cut = 0; cut < script_halves(first); cut++) {
             if (!scene->served_once)

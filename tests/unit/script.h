@@ -26,7 +26,7 @@
 typedef enum {
     PLAY_WHOLE, /* all that the server has to say up to the client's next word at once */
     PLAY_BYTES, /* byte by byte */
-    PLAY_CUT,   /* the first connection breaks off in the middle; another one is not cut */
+    PLAY_CUT,   /* one connection breaks off in the middle; another one is not cut */
 } ScriptPlay;
 
 typedef struct Script Script;
@@ -38,7 +38,8 @@ struct Script {
     const char *const *scripts;
     size_t n_scripts;
     ScriptPlay play;
-    size_t cut; /* broken off behind so many halves of the server's steps */
+    size_t cut;            /* broken off behind so many halves of the server's steps */
+    size_t cut_connection; /* which connection is: 0 for the first */
     /* Asked when the client comes again: whether the same transcript may be played from its
      * beginning. NULL: connecting is refused. */
     bool (*may_replay)(gpointer data);
@@ -255,7 +256,7 @@ static inline void peer_queue(ScriptPeer *peer, GBytes *bytes, size_t length)
 static inline bool peer_say(ScriptPeer *peer, GBytes *bytes)
 {
     const Script *script = peer->script;
-    bool cutting = script->play == PLAY_CUT && peer->number == 0;
+    bool cutting = script->play == PLAY_CUT && peer->number == script->cut_connection;
     size_t length = g_bytes_get_size(bytes);
 
     if (cutting && peer->halves >= script->cut)

@@ -50,10 +50,10 @@ static void test_protocols(void **state)
         UrlProtocol protocol;
         unsigned has, lacks;
     } kinds[] = {
-        {URL_IMAP, MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS,
+        {URL_IMAP, MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS | MAIL_STORE_WATCH,
          MAIL_STORE_WHOLE | MAIL_STORE_NAMES},
         {URL_POP3, MAIL_STORE_WHOLE | MAIL_STORE_REMOVE | MAIL_STORE_NAMES,
-         MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS},
+         MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS | MAIL_STORE_WATCH},
     };
     (void)state;
     for (size_t i = 0; i < 2 * G_N_ELEMENTS(kinds); i++) {

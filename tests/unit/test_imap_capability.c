@@ -51,6 +51,7 @@ static void test_names(void **state)
     check_bits("COMPRESS=DEFLATE COMPRESS COMPRESS=LZW", IMAP_CAP_COMPRESS);
     check_bits("UIDPLUS MOVE REPLACE UNSELECT",
                IMAP_CAP_UIDPLUS | IMAP_CAP_MOVE | IMAP_CAP_REPLACE | IMAP_CAP_UNSELECT);
+    check_bits("IDLE NOTIFY XIDLE", IMAP_CAP_IDLE | IMAP_CAP_NOTIFY);
     check_bits("APPENDLIMIT", IMAP_CAP_APPENDLIMIT);
     check_bits("QUOTA=RES-STORAGE", IMAP_CAP_QUOTA);
     check_bits("IMAP4rev1x XIMAP4rev1 X-QRESYNC UTF8=USER UTF8 QUOTASET", 0);
@@ -86,7 +87,8 @@ static void test_names_that_include_others(void **state)
     check_bits("QRESYNC", IMAP_CAP_QRESYNC | IMAP_CAP_CONDSTORE | IMAP_CAP_ENABLE);
     check_bits("IMAP4rev2", IMAP_CAP_REV2 | IMAP_CAP_SASL_IR | IMAP_CAP_NAMESPACE |
                                 IMAP_CAP_LITERAL_MINUS | IMAP_CAP_ENABLE | IMAP_CAP_ESEARCH |
-                                IMAP_CAP_UIDPLUS | IMAP_CAP_MOVE | IMAP_CAP_UNSELECT);
+                                IMAP_CAP_UIDPLUS | IMAP_CAP_MOVE | IMAP_CAP_UNSELECT |
+                                IMAP_CAP_IDLE);
 }
 
 static void test_append_limit(void **state)

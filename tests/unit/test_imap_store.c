@@ -209,7 +209,7 @@ static void play_features(Bed *bed)
 {
     act_connect(bed);
     assert_int_equal(mail_store_features(bed->store),
-                     MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS);
+                     MAIL_STORE_FOLDERS | MAIL_STORE_RANGES | MAIL_STORE_FLAGS | MAIL_STORE_WATCH);
 }
 
 static void test_features(void **state)
