@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum {
-    LIMITED_SECONDS = 60,   /* how long a server's "no more connections" is remembered */
+    LIMITED_SECONDS = 60,   /* how long a server's "no more connections" is remembered; doubles, */
+    LIMITED_MOST = 3600,    /* up to this */
     FAREWELL_MILLIS = 1500, /* how long LOGOUT may take */
     AHEAD_DEPTH = 16,       /* operations that are fetched ahead, under way at once */
     /* What it costs to run an operation on a session; see cost(). */
@@ -124,12 +125,15 @@ static void on_settled(gpointer data, ImapSession *session)
     member->was_settled = true;
     g_free(pool->server);
     pool->server = g_strdup(imap_session_login(session)->server);
+    if (count_in_state(pool, IMAP_SESSION_READY) > pool->limit)
+        pool->limited_long = 0;
+    reach_worked(pool->reach);
     schedule_dispatch(pool);
 }
 
 /*
- * All that waits fails: there is no connection, and none can be had. What comes to wait meanwhile
- * does not.
+ * All that waits fails: with error, or (NULL) each with its verdict, if that is one. There is no
+ * connection, and none can be had. What comes to wait meanwhile does not.
  */
 static void fail_waiting(ImapPool *pool, const GError *error)
 {
@@ -139,10 +143,25 @@ static void fail_waiting(ImapPool *pool, const GError *error)
 
     for (size_t i = 0; i < G_N_ELEMENTS(queues); i++) {
         for (guint n = lengths[i]; n > 0 && (op = g_queue_pop_head(queues[i])); n--) {
-            op->retried = true;
-            imap_op_finish(op, g_error_copy(error));
+            const GError *verdict = error ? error : reach_verdict(pool->reach, op->since);
+            if (verdict) {
+                op->retried = true;
+                imap_op_finish(op, g_error_copy(verdict));
+            } else {
+                g_queue_push_tail(queues[i], op);
+            }
         }
     }
+}
+
+/* The server lets no more in; or at least it seems so. */
+static void limit_connections(ImapPool *pool, const GError *error)
+{
+    pool->limit = count_in_state(pool, IMAP_SESSION_READY);
+    pool->limited_long = pool->limited_long ? MIN(2 * pool->limited_long, LIMITED_MOST)
+                                            : LIMITED_SECONDS;
+    pool->limited_until = g_get_monotonic_time() + (gint64)pool->limited_long * G_USEC_PER_SEC;
+    g_info("going on with %u connections: %s", pool->limit, error->message);
 }
 
 static void on_dead(gpointer data, ImapSession *session, const GError *error)
@@ -161,10 +180,9 @@ static void on_dead(gpointer data, ImapSession *session, const GError *error)
     } else if (member->was_settled) {
         g_info("connection lost: %s", error->message);
     } else if (count_in_state(pool, IMAP_SESSION_READY) > 0) {
-        pool->limit = count_in_state(pool, IMAP_SESSION_READY);
-        pool->limited_at = g_get_monotonic_time();
-        g_info("going on with %u connections: %s", pool->limit, error->message);
-    } else if (count_in_state(pool, IMAP_SESSION_CONNECTING) == 0) {
+        limit_connections(pool, error);
+    } else if (count_in_state(pool, IMAP_SESSION_CONNECTING) == 0 &&
+               reach_failed(pool->reach, error)) {
         fail_waiting(pool, error);
     }
 }
@@ -251,10 +269,24 @@ static void drop_dead(ImapPool *pool)
         pool->link = IMAP_LINK_UNKNOWN;
 }
 
+/* Those that are not logged in yet; nobody is told. */
+static void drop_connecting(ImapPool *pool)
+{
+    for (guint i = pool->members->len; i > 0; i--) {
+        ImapMember *member = g_ptr_array_index(pool->members, i - 1);
+        if (imap_session_state(member->session) == IMAP_SESSION_CONNECTING)
+            g_ptr_array_remove_index(pool->members, i - 1);
+    }
+    reach_dropped(pool->reach);
+}
+
 static void add_member(ImapPool *pool)
 {
     ImapMember *member = g_new0(ImapMember, 1);
 
+    if (count_in_state(pool, IMAP_SESSION_READY) == 0 || reach_is_due(pool->reach))
+        reach_trying(pool->reach);
+    pool->config.password = reach_password(pool->reach);
     member->pool = pool;
     g_queue_init(&member->ops);
     member->number = ++pool->last_number;
@@ -264,11 +296,35 @@ static void add_member(ImapPool *pool)
 
 static unsigned connection_limit(ImapPool *pool)
 {
-    gint64 ago = g_get_monotonic_time() - pool->limited_at;
-
-    if (pool->limit && ago > (gint64)LIMITED_SECONDS * G_USEC_PER_SEC)
+    if (pool->limit && g_get_monotonic_time() > pool->limited_until)
         pool->limit = 0;
     return pool->limit ? pool->limit : pool->config.connections;
+}
+
+/* Whether another connection may be begun for what waits. */
+static bool may_add(ImapPool *pool)
+{
+    return pool->members->len < connection_limit(pool) && reach_may_try(pool->reach);
+}
+
+/* Behind a suspension all connections may be gone, and nobody would tell: new ones are made. True:
+ * they are about to end. */
+static bool drop_sleepers(ImapPool *pool)
+{
+    g_autoptr(GError) error = NULL;
+    guint n = 0;
+
+    if (!reach_was_asleep(pool->reach))
+        return false;
+    error = g_error_new(MAIL_ERROR, ENOTCONN, "the machine was suspended");
+    for (guint i = 0; i < pool->members->len; i++) {
+        ImapSession *session = ((ImapMember *)g_ptr_array_index(pool->members, i))->session;
+        if (imap_session_state(session) == IMAP_SESSION_DEAD)
+            continue;
+        imap_conn_fail(imap_session_conn(session), error);
+        n++;
+    }
+    return n > 0;
 }
 
 static void cancel_all(ImapPool *pool)
@@ -304,7 +360,7 @@ static void close_finished(ImapPool *pool)
  */
 static bool start_waiting(ImapPool *pool)
 {
-    bool may_grow = pool->members->len < connection_limit(pool) || is_one_coming(pool);
+    bool may_grow = may_add(pool) || is_one_coming(pool);
     bool wanting = false, held = false;
     MailOp *op;
 
@@ -364,11 +420,18 @@ static gboolean dispatch(gpointer data)
             close_finished(pool);
         return G_SOURCE_REMOVE;
     }
+    if (drop_sleepers(pool))
+        return G_SOURCE_REMOVE;
     wanting = start_waiting(pool);
     wanting = start_ahead(pool) || wanting || lacks_another(pool);
-    if (wanting && !pool->closed && !is_one_coming(pool) &&
-        pool->members->len < connection_limit(pool))
+    if (pool->closed)
+        return G_SOURCE_REMOVE;
+    if (wanting && reach_is_stalled(pool->reach))
+        drop_connecting(pool);
+    if (!is_one_coming(pool) && (reach_is_due(pool->reach) || (wanting && may_add(pool))))
         add_member(pool);
+    if (count_in_state(pool, IMAP_SESSION_READY) == 0)
+        fail_waiting(pool, NULL);
     return G_SOURCE_REMOVE;
 }
 
@@ -393,6 +456,7 @@ void imap_pool_submit(ImapPool *pool, MailOp *op)
 {
     op->pool = pool;
     op->newest = pool->last_number;
+    op->since = reach_now(pool->reach);
     g_queue_push_tail(queue_of(pool, op), op);
     schedule_dispatch(pool);
 }
@@ -456,6 +520,11 @@ void imap_pool_close(ImapPool *pool, MailDone done, gpointer data)
 /* --- life and looks ------------------------------------------------------------------------------
  */
 
+static void look(gpointer data)
+{
+    schedule_dispatch(data);
+}
+
 ImapPool *imap_pool_new(const ImapConfig *config)
 {
     ImapPool *pool = g_new0(ImapPool, 1);
@@ -464,10 +533,18 @@ ImapPool *imap_pool_new(const ImapConfig *config)
     pool->config.host = g_strdup(config->host);
     pool->config.user = g_strdup(config->user);
     pool->config.auth = g_strdup(config->auth);
-    pool->config.password = config->password ? secret_copy(config->password) : NULL;
     pool->config.tls = config->tls ? tls_policy_ref(config->tls) : NULL;
     if (!config->fast_link)
         pool->config.fast_link = IMAP_LINK_FAST;
+    pool->config.password = NULL;
+    pool->config.source = NULL;
+    pool->reach = reach_new(&(ReachConfig){.never = config->never,
+                                           .timeout = config->timeout,
+                                           .password = config->password,
+                                           .source = config->source,
+                                           .look = look,
+                                           .data = pool,
+                                           .clock = config->clock});
     pool->members = g_ptr_array_new_with_free_func(member_free);
     g_queue_init(&pool->waiting);
     g_queue_init(&pool->ahead_waiting);
@@ -497,7 +574,7 @@ void imap_pool_free(ImapPool *pool)
     g_free((char *)pool->config.host);
     g_free((char *)pool->config.user);
     g_free((char *)pool->config.auth);
-    secret_free((Secret *)pool->config.password);
+    reach_free(pool->reach);
     if (pool->config.tls)
         tls_policy_unref(pool->config.tls);
     g_free(pool->server);
@@ -519,13 +596,20 @@ void imap_pool_release(ImapPool *pool, const char *folder)
 void imap_pool_describe(ImapPool *pool, GString *text)
 {
     g_autofree char *capabilities = quote_text(pool->capabilities ? pool->capabilities : "");
+    g_autofree char *reached = reach_text(pool->reach);
 
     g_string_append_printf(text, "server: %s:%u%s%s\n", pool->config.host, pool->config.port,
                            pool->server ? " " : "", pool->server ? pool->server : "");
+    g_string_append_printf(text, "link: %s\n", reached);
     g_string_append_printf(text, "capabilities: %s\n", capabilities);
     g_string_append_printf(text, "connections: %u\n", count_in_state(pool, IMAP_SESSION_READY));
     for (guint i = 0; i < pool->members->len; i++)
         imap_session_describe(((ImapMember *)g_ptr_array_index(pool->members, i))->session, text);
+}
+
+void imap_pool_watch(ImapPool *pool, MailDone told, gpointer data)
+{
+    reach_watch(pool->reach, told, data);
 }
 
 bool imap_pool_quota(ImapPool *pool, MailQuota *quota)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "link.h"
+#include "net/reach.h"
 #include "pool.h"
 
 typedef struct {
@@ -31,9 +32,11 @@ struct ImapPool {
     GSource *dispatch;
     ImapLink link;
     unsigned last_number;
-    uint64_t alerts;   /* that the server sent */
-    unsigned limit;    /* the most connections that the server lets in */
-    gint64 limited_at; /* monotonic; when limit was lowered */
+    uint64_t alerts; /* that the server sent */
+    Reach *reach;
+    unsigned limit;        /* the most connections that the server lets in; 0: not known */
+    gint64 limited_until;  /* monotonic; when more are tried again */
+    unsigned limited_long; /* seconds that it was for last */
     bool have_quota;
     MailQuota quota;
     char *server, *capabilities;

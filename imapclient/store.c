@@ -181,6 +181,11 @@ static void store_describe(MailStore *store, GString *text)
     imap_pool_describe(pool_of(store), text);
 }
 
+static void store_watch(MailStore *store, MailDone told, gpointer data)
+{
+    imap_pool_watch(pool_of(store), told, data);
+}
+
 static void store_close(MailStore *store, MailDone done, gpointer data)
 {
     imap_pool_close(pool_of(store), done, data);
@@ -202,6 +207,7 @@ static const MailStoreClass imap_class = {
     .features = store_features,
     .quota = store_quota,
     .describe = store_describe,
+    .watch = store_watch,
     .close = store_close,
     .free = store_free,
     .change = &change_class,
