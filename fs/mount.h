@@ -25,6 +25,7 @@ typedef struct Fetcher Fetcher;
 typedef struct Flusher Flusher;
 typedef struct InodeMap InodeMap;
 typedef struct Moves Moves;
+typedef struct Offline Offline;
 typedef struct Prefetcher Prefetcher;
 typedef struct Pusher Pusher;
 typedef struct Refresher Refresher;
@@ -45,6 +46,7 @@ typedef struct Mount {
     MailStore *store;  /* the engine thread's */
     unsigned features; /* MAIL_STORE_ bits */
     Requests *requests;
+    Offline *offline;
     Refresher *refresher;
     Removals *removals;
     Drafts *drafts;

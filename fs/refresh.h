@@ -17,7 +17,8 @@ void refresher_free(Refresher *refresher);
 
 /*
  * Whether the folder (or, for 0, the list of folders) was in step lately enough; or has to do as it
- * is, since it was in step once, and a look at any folder lately found no server.
+ * is, since it was in step once, and the server is away, or a look at any folder lately found it
+ * silent.
  */
 bool refresh_is_fresh(Refresher *refresher, uint32_t folder);
 /*
@@ -72,6 +73,14 @@ void refresh_note_gone(Refresher *refresher, uint32_t folder, uint32_t uid);
 void refresh_placed(Refresher *refresher, uint32_t folder, uint32_t uid);
 /* The folder turned out not to be as known: the next look asks the server. */
 void refresh_stale(Refresher *refresher, uint32_t folder);
+
+/* The server was away, and is there again: what is looked at from now on is looked at there. */
+void refresh_reached(Refresher *refresher);
+/*
+ * Shows the folders that the cache knows, none of them in step. Fails with ENOENT where it knows
+ * none, or not the mount's root.
+ */
+bool refresh_list_known(Refresher *refresher, GError **error);
 
 /*
  * Brings the list of folders up to date; done is told the outcome (also ENOENT, where the mount's

@@ -185,6 +185,7 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->journal = journal_open(directory);
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
+    mount->offline = offline_new(mount);
     mount->refresher = refresher_new(mount);
     mount->moved = inode_map_new();
     mount->removals = removals_new(mount, mount->journal);
@@ -258,6 +259,7 @@ static void fs_unmount(Fs *fs)
     removals_free(mount->removals);
     inode_map_free(mount->moved);
     refresher_free(mount->refresher);
+    offline_free(mount->offline);
     requests_free(mount->requests);
     notifier_free(mount->notifier);
     control_free(mount->control);

@@ -16,6 +16,7 @@
 #include "../../fs/inode_map.h"
 #include "../../fs/moves.h"
 #include "../../fs/names.h"
+#include "../../fs/offline.h"
 #include "../../fs/ops.h"
 #include "../../fs/prefetch.h"
 #include "../../fs/push.h"
