@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#define SECOND G_USEC_PER_SEC
+#define SECOND ((gint64)G_USEC_PER_SEC)
 
 enum {
     NEED_SECONDS = 1,   /* between attempts for who comes */
