@@ -101,7 +101,8 @@ const DatabaseKind index_kind = {
 G_STATIC_ASSERT(PROVED_BIT == CATALOG_SIZE_PROVED);
 G_STATIC_ASSERT(PROOF_BITS == (CATALOG_SIZE_PROVED | CATALOG_WHOLE_BODY));
 
-enum { RECORD_RIGHT = 1, RECORD_WRONG = 2, RECORD_FEATURES = 4 }; /* 3: see index.h */
+/* 3: see index.h */
+enum { RECORD_RIGHT = 1, RECORD_WRONG = 2, RECORD_FEATURES = 4, RECORDS };
 
 /* --- opening, and what goes wrong ----------------------------------------------------------- */
 
@@ -387,8 +388,8 @@ static void load_one_record(sqlite3_stmt *row, const IndexSink *sink, gpointer d
     (void)sink;
     uint64_t *values = data;
     int key = sqlite3_column_int(row, 0);
-    if (key >= RECORD_RIGHT && key <= RECORD_FEATURES)
-        values[key - RECORD_RIGHT] = (uint64_t)sqlite3_column_int64(row, 1);
+    if (key > 0 && key < RECORDS)
+        values[key] = (uint64_t)sqlite3_column_int64(row, 1);
 }
 
 static void load_records(Index *index, uint64_t *values)
@@ -399,17 +400,17 @@ static void load_records(Index *index, uint64_t *values)
 
 void index_load_sizes(Index *index, uint64_t *right, uint64_t *wrong)
 {
-    uint64_t values[RECORD_FEATURES] = {0};
+    uint64_t values[RECORDS] = {0};
     load_records(index, values);
-    *right = values[RECORD_RIGHT - RECORD_RIGHT];
-    *wrong = values[RECORD_WRONG - RECORD_RIGHT];
+    *right = values[RECORD_RIGHT];
+    *wrong = values[RECORD_WRONG];
 }
 
 unsigned index_load_features(Index *index)
 {
-    uint64_t values[RECORD_FEATURES] = {0};
+    uint64_t values[RECORDS] = {0};
     load_records(index, values);
-    return (unsigned)values[RECORD_FEATURES - RECORD_RIGHT];
+    return (unsigned)values[RECORD_FEATURES];
 }
 
 /* --- folders -------------------------------------------------------------------------------- */
