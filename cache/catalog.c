@@ -206,6 +206,17 @@ void catalog_totals(Catalog *catalog, uint64_t *folders, uint64_t *messages, uin
     }
 }
 
+void catalog_note_features(Catalog *catalog, unsigned features)
+{
+    catalog->new_features = catalog->new_features || catalog->features != features;
+    catalog->features = features;
+}
+
+unsigned catalog_features(const Catalog *catalog)
+{
+    return catalog->features;
+}
+
 void catalog_size_record(Catalog *catalog, uint64_t *right, uint64_t *wrong)
 {
     SCOPED_LOCK(&catalog->lock);

@@ -167,6 +167,13 @@ bool catalog_learn(Catalog *catalog, uint32_t folder, uint32_t uid);
 void catalog_put_header_length(Catalog *catalog, uint32_t folder, uint32_t uid, uint32_t length);
 
 /*
+ * What the account's server can do (MAIL_STORE_ bits), as was noted last, by whichever mount; 0:
+ * nobody has. For who begins without the server.
+ */
+void catalog_note_features(Catalog *catalog, unsigned features);
+unsigned catalog_features(const Catalog *catalog);
+
+/*
  * Writes what changed since the last flush: in one transaction, and about 5,000 messages at most.
  * False: something is left, call again soon. True: nothing is left that can be written now. A
  * folder's state gets to the disk with the last of the messages that it covers, never ahead of

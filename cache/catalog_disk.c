@@ -179,6 +179,7 @@ void catalog_load(Catalog *catalog)
         catalog_insert_folder(catalog, g_array_index(loader.folders, LoadedFolder, i).folder);
     g_array_unref(loader.folders);
     index_load_sizes(catalog->index, &catalog->right, &catalog->wrong);
+    catalog->features = index_load_features(catalog->index);
 }
 
 /* --- ids ------------------------------------------------------------------------------------ */
@@ -396,7 +397,8 @@ static bool write_folders(Flush *flush)
 
 static bool has_work(const Catalog *catalog)
 {
-    if (catalog->dropped->len > 0 || catalog->new_right || catalog->new_wrong)
+    if (catalog->dropped->len > 0 || catalog->new_right || catalog->new_wrong ||
+        catalog->new_features)
         return true;
     GHashTableIter iter;
     gpointer value;
@@ -412,6 +414,8 @@ static void write_records(Catalog *catalog)
     delete_dropped(catalog);
     if (catalog->new_right || catalog->new_wrong)
         index_add_sizes(catalog->index, catalog->new_right, catalog->new_wrong);
+    if (catalog->new_features)
+        index_put_features(catalog->index, catalog->features);
 }
 
 bool catalog_flush(Catalog *catalog)
@@ -429,6 +433,7 @@ bool catalog_flush(Catalog *catalog)
     }
     g_array_set_size(catalog->dropped, 0);
     catalog->new_right = catalog->new_wrong = 0;
+    catalog->new_features = false;
     for (guint i = 0; i < written->len; i++) {
         const Written *each = &g_array_index(written, Written, i);
         note_written(each);

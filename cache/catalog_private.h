@@ -49,6 +49,8 @@ struct Catalog {
     Index *index;                  /* engine; NULL: memory alone */
     GArray *dropped;               /* engine: folder ids to be deleted from the index */
     uint64_t new_right, new_wrong; /* engine: of the size record, not yet in the index */
+    unsigned features;             /* engine: as catalog_note_features */
+    bool new_features;             /* engine: these are not in the index */
     uint32_t next_temporary;       /* engine */
     uint32_t naming;               /* engine: the folder whose names a transaction is open for */
     GArray *named;                 /* engine: UIDs that it gives */

@@ -41,6 +41,7 @@ static const char *const sql[N_STATEMENTS] = {
     [ST_ADD_FOLDER] = "INSERT OR IGNORE INTO folder (id, name) VALUES (?1, ?2)",
     [ST_ADD_SIZES] = "INSERT INTO record VALUES (?1, ?2)"
                      " ON CONFLICT (key) DO UPDATE SET value = value + ?2",
+    [ST_PUT_RECORD] = "INSERT OR REPLACE INTO record VALUES (?1, ?2)",
     [ST_FIND_NAME] = "SELECT uid, seen FROM identity WHERE folder = ?1 AND which = ?2 AND"
                      " name = ?3",
     [ST_NEXT_UID] = "SELECT max(uid) + 1 FROM identity WHERE folder = ?1 AND uid < ?2",
@@ -109,7 +110,8 @@ const DatabaseKind index_kind = {
 G_STATIC_ASSERT(PROVED_BIT == CATALOG_SIZE_PROVED);
 G_STATIC_ASSERT(PROOF_BITS == (CATALOG_SIZE_PROVED | CATALOG_WHOLE_BODY));
 
-enum { RECORD_RIGHT = 1, RECORD_WRONG = 2 }; /* 3: see index.h */
+/* 3: see index.h */
+enum { RECORD_RIGHT = 1, RECORD_WRONG = 2, RECORD_FEATURES = 4, RECORDS };
 
 /* --- opening, and what goes wrong ----------------------------------------------------------- */
 
@@ -385,17 +387,29 @@ static void load_one_record(sqlite3_stmt *row, const IndexSink *sink, gpointer d
     (void)sink;
     uint64_t *values = data;
     int key = sqlite3_column_int(row, 0);
-    if (key == RECORD_RIGHT || key == RECORD_WRONG)
-        values[key - 1] = (uint64_t)sqlite3_column_int64(row, 1);
+    if (key > 0 && key < RECORDS)
+        values[key] = (uint64_t)sqlite3_column_int64(row, 1);
+}
+
+static void load_records(Index *index, uint64_t *values)
+{
+    index->state = DATABASE_OK;
+    load_table(index, "SELECT key, value FROM record", NULL, load_one_record, NULL, values);
 }
 
 void index_load_sizes(Index *index, uint64_t *right, uint64_t *wrong)
 {
-    uint64_t values[2] = {0, 0};
-    index->state = DATABASE_OK;
-    load_table(index, "SELECT key, value FROM record", NULL, load_one_record, NULL, values);
-    *right = values[0];
-    *wrong = values[1];
+    uint64_t values[RECORDS] = {0};
+    load_records(index, values);
+    *right = values[RECORD_RIGHT];
+    *wrong = values[RECORD_WRONG];
+}
+
+unsigned index_load_features(Index *index)
+{
+    uint64_t values[RECORDS] = {0};
+    load_records(index, values);
+    return (unsigned)values[RECORD_FEATURES];
 }
 
 /* --- folders -------------------------------------------------------------------------------- */
@@ -534,6 +548,11 @@ int64_t index_put_flag_set(Index *index, const char *text)
     sqlite3_reset(add);
     return index_check(index, result) ? sqlite3_last_insert_rowid(database_handle(index->database))
                                       : 0;
+}
+
+void index_put_features(Index *index, unsigned features)
+{
+    index_run(index, ST_PUT_RECORD, 2, (int64_t[]){RECORD_FEATURES, (int64_t)features});
 }
 
 void index_add_sizes(Index *index, uint64_t right, uint64_t wrong)

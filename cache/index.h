@@ -56,6 +56,8 @@ bool index_was_emptied(Index *index);
 
 /* Everything, or the folder `only`. */
 DatabaseState index_load(Index *index, uint32_t only, const IndexSink *sink, gpointer data);
+/* See catalog_features. */
+unsigned index_load_features(Index *index);
 void index_load_sizes(Index *index, uint64_t *right, uint64_t *wrong);
 
 /* What a name's folder is in the index. */
@@ -107,5 +109,6 @@ void index_delete_identity(Index *index, uint32_t folder, uint32_t uid);
 void index_put_given(Index *index, uint32_t folder, uint32_t uid, const char *name);
 void index_delete_given(Index *index, uint32_t folder, uint32_t uid);
 void index_add_sizes(Index *index, uint64_t right, uint64_t wrong);
+void index_put_features(Index *index, unsigned features);
 /* True: everything since index_begin is written; false: nothing of it. */
 bool index_commit(Index *index);

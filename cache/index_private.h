@@ -25,6 +25,7 @@ enum {
     ST_PUT_FOLDER,
     ST_ADD_FOLDER,
     ST_ADD_SIZES,
+    ST_PUT_RECORD,
     ST_FIND_NAME,
     ST_NEXT_UID,
     ST_ADD_NAME,

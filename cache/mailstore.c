@@ -48,6 +48,11 @@ void mail_store_describe(MailStore *store, GString *text)
     store->klass->describe(store, text);
 }
 
+void mail_store_watch_link(MailStore *store, MailDone told, gpointer data)
+{
+    store->klass->watch_link(store, told, data);
+}
+
 void mail_store_close(MailStore *store, MailDone done, gpointer data)
 {
     store->klass->close(store, done, data);

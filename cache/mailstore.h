@@ -129,6 +129,7 @@ typedef struct {
     unsigned (*features)(MailStore *store);
     bool (*quota)(MailStore *store, MailQuota *quota);
     void (*describe)(MailStore *store, GString *text);
+    void (*watch_link)(MailStore *store, MailDone told, gpointer data);
     void (*close)(MailStore *store, MailDone done, gpointer data);
     void (*free)(MailStore *store);
     const MailChangeClass *change; /* NULL: the store has nothing of what is under "Changing" */
@@ -180,6 +181,13 @@ bool mail_store_quota(MailStore *store, MailQuota *quota);
 
 /* Appends "key: value" lines on the server and each connection for .pullmail/status. */
 void mail_store_describe(MailStore *store, GString *text);
+
+/*
+ * told is called from now on whenever it turns out that the server can be reached (error NULL), or
+ * can't be any more: then operations fail at once with the same cause, and the store tries by
+ * itself, and when operations come, to reach it again. EACCES: it refuses the login.
+ */
+void mail_store_watch_link(MailStore *store, MailDone told, gpointer data);
 
 /*
  * Leaves politely (LOGOUT), within a second or two whatever the server does. Operations under way

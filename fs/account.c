@@ -3,6 +3,7 @@
 #include "../imapclient/net/tls.h"
 #include "../imapclient/store.h"
 #include "../pop3client/store.h"
+#include "passwords.h"
 
 static const char *auth_of(const Options *options)
 {
@@ -10,7 +11,7 @@ static const char *auth_of(const Options *options)
 }
 
 static MailStore *imap_account(const Options *options, const Credentials *credentials,
-                               TlsPolicy *tls)
+                               TlsPolicy *tls, SecretSource *source)
 {
     static const ImapCompress compress[] = {
         [COMPRESS_AUTO] = IMAP_COMPRESS_AUTO,
@@ -33,13 +34,15 @@ static MailStore *imap_account(const Options *options, const Credentials *creden
         .compress = compress[options->compress],
         .trace = options->protocol,
         .stand_in = g_random_int() | 1,
+        .never = options->offline == OFFLINE_ALWAYS,
+        .source = source,
     };
 
     return imap_store_new(&config);
 }
 
 static MailStore *pop3_account(const Options *options, const Credentials *credentials,
-                               TlsPolicy *tls)
+                               TlsPolicy *tls, SecretSource *source)
 {
     Pop3Config config = {
         .host = options->url.host,
@@ -55,6 +58,8 @@ static MailStore *pop3_account(const Options *options, const Credentials *creden
         .timeout = options->timeout,
         .idle = options->idle,
         .trace = options->protocol,
+        .never = options->offline == OFFLINE_ALWAYS,
+        .source = source,
     };
 
     return pop3_store_new(&config);
@@ -63,12 +68,17 @@ static MailStore *pop3_account(const Options *options, const Credentials *creden
 MailStore *account_store(const Options *options, const Credentials *credentials, GError **error)
 {
     g_autoptr(TlsPolicy) tls = tls_policy_new(options->cafile, options->cert, options->key, error);
+    SecretSource *source;
+    MailStore *store;
 
     if (!tls)
         return NULL;
-    if (options->url.protocol == URL_IMAP)
-        return imap_account(options, credentials, tls);
-    return pop3_account(options, credentials, tls);
+    source = passwords_new(options, credentials);
+    store = options->url.protocol == URL_IMAP ? imap_account(options, credentials, tls, source)
+                                              : pop3_account(options, credentials, tls, source);
+    if (source)
+        secret_source_unref(source);
+    return store;
 }
 
 char *account_key(const Options *options, const Credentials *credentials)

@@ -11,7 +11,8 @@
 
 typedef struct {
     char *user;
-    Secret *password; /* NULL: none was found, and none is needed (auth=external) */
+    Secret *password; /* NULL: none was found, and none is needed (auth=external, offline=always) */
+    bool is_typed;    /* on a terminal: nowhere can it be read again */
 } Credentials;
 
 /*

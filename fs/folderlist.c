@@ -4,6 +4,8 @@
 #include "inode.h"
 #include "moves.h"
 
+#include <errno.h>
+
 static void found_folder(gpointer data, const MailFolderInfo *info)
 {
     Refresher *refresher = data;
@@ -84,6 +86,7 @@ static void take_names(const Refresher *refresher)
     }
 }
 
+/* By what is in `listed`. */
 static bool plant_tree(Refresher *refresher, GError **error)
 {
     Mount *mount = refresher->mount;
@@ -103,8 +106,19 @@ static bool plant_tree(Refresher *refresher, GError **error)
         show_folders(mount, made);
         notify_directory(mount->notifier, inode_number(INODE_ROOT, 0, 0));
     }
-    refresh_set_fresh(refresher, 0);
     return true;
+}
+
+bool refresh_list_known(Refresher *refresher, GError **error)
+{
+    bool planted;
+
+    refresher->listed = catalog_folders(refresher->mount->catalog);
+    planted = refresher->listed->len > 0 && plant_tree(refresher, error);
+    if (!refresher->listed->len)
+        g_set_error(error, MAIL_ERROR, ENOENT, "nothing of this account is cached");
+    g_clear_pointer(&refresher->listed, g_array_unref);
+    return planted;
 }
 
 static void begin_list(Refresher *refresher);
@@ -124,8 +138,8 @@ static void list_done(gpointer data, const GError *error)
     refresher->list_done = NULL;
     if (failure)
         refresh_note_failure(refresher, failure);
-    else
-        plant_tree(refresher, &failure);
+    else if (plant_tree(refresher, &failure))
+        refresh_set_fresh(refresher, 0);
     g_clear_pointer(&refresher->listed, g_array_unref);
     if (done)
         done(refresher->list_data, failure);

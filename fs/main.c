@@ -8,12 +8,15 @@
 #include "daemon.h"
 #include "dircache.h"
 #include "draft.h"
+#include "failure.h"
 #include "fetch.h"
 #include "flush.h"
 #include "inode_map.h"
 #include "letters.h"
 #include "log.h"
+#include "mountpoint.h"
 #include "moves.h"
+#include "offline.h"
 #include "ops.h"
 #include "prefetch.h"
 #include "push.h"
@@ -83,6 +86,8 @@ static void connected(gpointer data, const GError *error)
     Wait *wait = data;
 
     wait->mount->features = mail_store_features(wait->mount->store);
+    if (!error)
+        offline_note_features(wait->mount->offline);
     wait_done(wait, error);
 }
 
@@ -91,7 +96,17 @@ static void first_connect(gpointer data)
 {
     Wait *wait = data;
 
+    offline_begin(wait->mount->offline);
     mail_store_connect(wait->mount->store, connected, wait);
+}
+
+static void start_offline(gpointer data)
+{
+    Wait *wait = data;
+    g_autoptr(GError) error = NULL;
+
+    offline_start(wait->mount->offline, &error);
+    wait_done(wait, error);
 }
 
 static void first_list(gpointer data)
@@ -203,6 +218,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     open_cache(mount, key);
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
+    mount->offline = offline_new(mount);
     mount->refresher = refresher_new(mount);
     mount->watcher = watcher_new(mount);
     mount->moved = inode_map_new();
@@ -252,6 +268,7 @@ static void mount_end(Mount *mount)
     inode_map_free(mount->moved);
     watcher_free(mount->watcher);
     refresher_free(mount->refresher);
+    offline_free(mount->offline);
     requests_free(mount->requests);
     notifier_free(mount->notifier);
     control_free(mount->control);
@@ -341,7 +358,49 @@ static void tell_manager(const char *state, const Mount *mount, const char *what
     service_notify(message);
 }
 
-static bool run_session(Mount *mount, Daemon *daemon, GError **error)
+/* The server may be there before long, and does not say that the mount is a mistake. */
+static bool may_start_offline(const Options *options, const GError *error)
+{
+    return options->offline == OFFLINE_ALWAYS ||
+           (options->offline == OFFLINE_AUTO &&
+            (failure_is_lost(error) || mail_errno(error) == EAGAIN));
+}
+
+/*
+ * The account is known, by the server's word, or by what is cached: then *absence says why. Where
+ * that can't be either, the error is the server's.
+ */
+static bool look_around(Mount *mount, char **absence, GError **error)
+{
+    const Options *options = mount->options;
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GError) nothing = NULL;
+
+    if (wait_for(mount, first_connect, &failure) && wait_for(mount, first_list, &failure))
+        return true;
+    if (may_start_offline(options, failure) && wait_for(mount, start_offline, &nothing)) {
+        if (options->offline == OFFLINE_AUTO)
+            *absence = g_strdup_printf("mounted offline, by what is cached: %s", failure->message);
+        return true;
+    }
+    if (options->offline == OFFLINE_ALWAYS)
+        g_propagate_error(error, g_steal_pointer(&nothing));
+    else
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
+/* To who mounts, and to the log, which are one in the foreground. */
+static void tell_absence(Daemon *daemon, const Options *options, const char *absence)
+{
+    if (absence)
+        g_warning("%s", absence);
+    daemon_ready(daemon);
+    if (absence && !options->foreground)
+        g_warning("%s", absence);
+}
+
+static bool run_session(Mount *mount, Daemon *daemon, const char *absence, GError **error)
 {
     const Options *options = mount->options;
     struct fuse_session *session = new_session(mount, error);
@@ -356,7 +415,7 @@ static bool run_session(Mount *mount, Daemon *daemon, GError **error)
     if (chdir("/") != 0)
         g_info("can't change to /: %s", g_strerror(errno));
     wait_for(mount, begin_changes, NULL);
-    daemon_ready(daemon);
+    tell_absence(daemon, options, absence);
     g_message("%s is mounted on %s", mount->url, options->mountpoint);
     tell_manager("READY=1", mount, "is mounted on");
     served = serve(session);
@@ -377,6 +436,7 @@ static bool mount_and_serve(const Options *options, Credentials *credentials, Da
 {
     g_autofree char *key = account_key(options, credentials);
     MailStore *store = account_store(options, credentials, error);
+    g_autofree char *absence = NULL;
     Mount mount = {0};
 
     /* The store has a copy of the password, in memory that this process has locked. */
@@ -384,8 +444,7 @@ static bool mount_and_serve(const Options *options, Credentials *credentials, Da
     if (!store)
         return false;
     mount_begin(&mount, options, store, key);
-    if (!wait_for(&mount, first_connect, error) || !wait_for(&mount, first_list, error) ||
-        !run_session(&mount, daemon, error)) {
+    if (!look_around(&mount, &absence, error) || !run_session(&mount, daemon, absence, error)) {
         if (mount.engine)
             mount_end(&mount);
         return false;
@@ -409,6 +468,16 @@ static void guard_memory(void)
     prctl(PR_SET_DUMPABLE, 0);
 }
 
+/* What a daemon that died has left. */
+static bool clear_stale(const Options *options, GError **error)
+{
+    if (!mountpoint_clear(options->mountpoint, error))
+        return false;
+    g_message("a pullmail that died was still mounted on %s; that is cleared away",
+              options->mountpoint);
+    return true;
+}
+
 static int run(const Options *options)
 {
     g_auto(Credentials) credentials = {0};
@@ -423,7 +492,8 @@ static int run(const Options *options)
         service_close(); /* what it started ends now */
     umask(077);
     fuse_set_log_func(log_fuse);
-    if (!credentials_find(options, &credentials, &error) ||
+    if ((options->stale && !clear_stale(options, &error)) ||
+        !credentials_find(options, &credentials, &error) ||
         !(daemon = daemon_begin(options->foreground, &error))) {
         daemon_print_error(error);
         return EXIT_MOUNT;

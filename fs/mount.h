@@ -28,6 +28,7 @@ typedef struct Flusher Flusher;
 typedef struct InodeMap InodeMap;
 typedef struct Letters Letters;
 typedef struct Moves Moves;
+typedef struct Offline Offline;
 typedef struct Prefetcher Prefetcher;
 typedef struct Pusher Pusher;
 typedef struct Refresher Refresher;
@@ -50,6 +51,7 @@ typedef struct Mount {
     MailStore *store;  /* the engine thread's */
     unsigned features; /* MAIL_STORE_ bits */
     Requests *requests;
+    Offline *offline;
     Refresher *refresher;
     Watcher *watcher;
     Removals *removals;

@@ -3,9 +3,9 @@
 #include "../cache/mail.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -58,7 +58,7 @@ static bool is_pullmail(const char *path)
     return g_strcmp0(type, PULLMAIL_TYPE) == 0;
 }
 
-static void refuse(const char *path, int code, bool pullmail, GError **error)
+static void refuse(const char *path, int code, GError **error)
 {
     if (code == ENOENT)
         g_set_error(error, MAIL_ERROR, code, "mount point %s does not exist; make it with mkdir",
@@ -67,8 +67,8 @@ static void refuse(const char *path, int code, bool pullmail, GError **error)
         g_set_error(error, MAIL_ERROR, code, "mount point %s is not a directory", path);
     else if (code == ENOTCONN)
         g_set_error(error, MAIL_ERROR, code,
-                    "%s is still mounted by a %s that died; run: fusermount3 -u %s", path,
-                    pullmail ? "pullmail" : "file system", path);
+                    "%s is still mounted by a file system that died; run: fusermount3 -u %s", path,
+                    path);
     else if (code == EBUSY)
         g_set_error(error, MAIL_ERROR, code,
                     "%s is mounted by pullmail already; to unmount it, run: fusermount3 -u %s",
@@ -91,15 +91,47 @@ static int check(const char *path, bool pullmail)
     return S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
 }
 
-char *mountpoint_resolve(const char *path, GError **error)
+char *mountpoint_resolve(const char *path, bool *stale, GError **error)
 {
     char *absolute = realpath(path, NULL); /* freed by free(), which g_free() is */
     bool pullmail = absolute && is_pullmail(absolute);
     int code = absolute ? check(absolute, pullmail) : errno;
+    bool dead = pullmail && code == ENOTCONN;
 
-    if (code != 0) {
-        refuse(path, code, pullmail, error);
+    if (stale)
+        *stale = dead;
+    if (code != 0 && !dead) {
+        refuse(path, code, error);
         g_clear_pointer(&absolute, free);
     }
     return absolute;
+}
+
+/* As an ordinary user does it, who mounted it. */
+static bool run_fusermount(const char *path, GError **error)
+{
+    const char *arguments[] = {"fusermount3", "-u", "-z", "--", path, NULL};
+    g_autofree char *complaint = NULL;
+    g_autoptr(GError) problem = NULL;
+    int status = 0;
+
+    if (g_spawn_sync(NULL, (char **)arguments, NULL,
+                     G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL, &complaint,
+                     &status, &problem) &&
+        g_spawn_check_wait_status(status, &problem))
+        return true;
+    if (complaint)
+        g_strchomp(complaint);
+    g_set_error(error, MAIL_ERROR, EPERM, "%s is still mounted by a pullmail that died: %s", path,
+                complaint && *complaint ? complaint : problem->message);
+    return false;
+}
+
+bool mountpoint_clear(const char *path, GError **error)
+{
+    if (check(path, true) != ENOTCONN) {
+        refuse(path, EBUSY, error);
+        return false;
+    }
+    return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || run_fusermount(path, error);
 }

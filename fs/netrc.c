@@ -177,18 +177,28 @@ static bool read_file(const char *path, bool is_home, SecretText *text, struct s
     return fine;
 }
 
+static bool is_at_home(void)
+{
+    const char *variable = g_getenv("NETRC");
+
+    return !variable || !variable[0];
+}
+
+char *netrc_path(void)
+{
+    return is_at_home() ? g_build_filename(g_get_home_dir(), ".netrc", NULL)
+                        : g_strdup(g_getenv("NETRC"));
+}
+
 bool netrc_find(const char *host, const char *user, bool want_password, NetrcEntry *entry,
                 GError **error)
 {
-    const char *variable = g_getenv("NETRC");
-    bool is_home = !variable || !variable[0];
-    g_autofree char *path = is_home ? g_build_filename(g_get_home_dir(), ".netrc", NULL)
-                                    : g_strdup(variable);
+    g_autofree char *path = netrc_path();
     g_auto(SecretText) text = {0};
     struct stat status;
 
     *entry = (NetrcEntry){0};
-    if (!read_file(path, is_home, &text, &status, error))
+    if (!read_file(path, is_at_home(), &text, &status, error))
         return false;
     if (!text.data)
         return true;

@@ -1,7 +1,7 @@
 /*
  * netrc.h: logins and passwords from $NETRC or ~/.netrc.
  *
- * Private to credentials.c, on the main thread.
+ * Private to credentials.c, on the main thread, and passwords.c.
  *
  * The file is words between white space: "machine HOST" or "default", then "login", "password" and
  * "account" with a word each. A word in "…" may hold spaces, and any character behind a '\'. "#"
@@ -27,6 +27,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetrcEntry, netrc_entry_clear)
  */
 bool netrc_parse(SecretText *text, const char *host, const char *user, NetrcEntry *entry,
                  GError **error);
+
+/* $NETRC or ~/.netrc; the caller frees. */
+char *netrc_path(void);
 
 /*
  * The same from the file; none is no error. With want_password, fails with EACCES where the entry

@@ -2,7 +2,10 @@
 
 #include "control.h"
 #include "inode_map.h"
+#include "offline.h"
 #include "trust.h"
+
+#include <errno.h>
 
 enum {
     BACKGROUND = 1024, /* requests that may wait at once */
@@ -50,6 +53,45 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 
 typedef struct fuse_file_info File;
 
+/* With offline=never nothing is changed that the server does not hear of at once. */
+static bool is_refused(fuse_req_t req)
+{
+    const Mount *mount = fuse_req_userdata(req);
+
+    if (mount->options->offline != OFFLINE_NEVER || !offline_is(mount->offline))
+        return false;
+    offline_need(mount->offline);
+    fuse_reply_err(req, EROFS);
+    return true;
+}
+
+#define GUARDED(operation, parameters, arguments) \
+    static void guarded_##operation parameters    \
+    {                                             \
+        if (!is_refused(req))                     \
+            operation arguments;                  \
+    }
+
+GUARDED(change_unlink, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
+GUARDED(write_create,
+        (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, File *file),
+        (req, parent, name, mode, file))
+GUARDED(write_copy,
+        (fuse_req_t req, fuse_ino_t from, off_t from_offset, File *from_file, fuse_ino_t to,
+         off_t to_offset, File *to_file, size_t length, int flags),
+        (req, from, from_offset, from_file, to, to_offset, to_file, length, flags))
+GUARDED(folders_mkdir, (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode),
+        (req, parent, name, mode))
+GUARDED(folders_rmdir, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
+GUARDED(rename_entry,
+        (fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+         const char *new_name, unsigned flags),
+        (req, parent, name, new_parent, new_name, flags))
+GUARDED(flags_setxattr,
+        (fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int how),
+        (req, ino, name, value, size, how))
+GUARDED(flags_removexattr, (fuse_req_t req, fuse_ino_t ino, const char *name), (req, ino, name))
+
 COUNTED(dir_lookup, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
 FOLLOWED(dir_getattr, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
 COUNTED(listing_opendir, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
@@ -67,10 +109,11 @@ COUNTED(file_release, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, f
 FOLLOWED(xattr_get, (fuse_req_t req, fuse_ino_t ino, const char *name, size_t size),
          (req, ino, name, size))
 FOLLOWED(xattr_list, (fuse_req_t req, fuse_ino_t ino, size_t size), (req, ino, size))
-COUNTED(change_unlink, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
+COUNTED(guarded_change_unlink, (fuse_req_t req, fuse_ino_t parent, const char *name),
+        (req, parent, name))
 COUNTED(change_fsyncdir, (fuse_req_t req, fuse_ino_t ino, int datasync, File *file),
         (req, ino, datasync, file))
-COUNTED(write_create,
+COUNTED(guarded_write_create,
         (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, File *file),
         (req, parent, name, mode, file))
 COUNTED(write_write,
@@ -81,22 +124,24 @@ COUNTED(write_fsync, (fuse_req_t req, fuse_ino_t ino, int datasync, File *file),
         (req, ino, datasync, file))
 COUNTED(write_setattr, (fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, File *file),
         (req, ino, st, to_set, file))
-COUNTED(write_copy,
+COUNTED(guarded_write_copy,
         (fuse_req_t req, fuse_ino_t from, off_t from_offset, File *from_file, fuse_ino_t to,
          off_t to_offset, File *to_file, size_t length, int flags),
         (req, from, from_offset, from_file, to, to_offset, to_file, length, flags))
-COUNTED(folders_mkdir, (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode),
+COUNTED(guarded_folders_mkdir, (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode),
         (req, parent, name, mode))
-COUNTED(folders_rmdir, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
-COUNTED(rename_entry,
+COUNTED(guarded_folders_rmdir, (fuse_req_t req, fuse_ino_t parent, const char *name),
+        (req, parent, name))
+COUNTED(guarded_rename_entry,
         (fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
          const char *new_name, unsigned flags),
         (req, parent, name, new_parent, new_name, flags))
-FOLLOWED(flags_setxattr,
+FOLLOWED(guarded_flags_setxattr,
          (fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
           int how),
          (req, ino, name, value, size, how))
-FOLLOWED(flags_removexattr, (fuse_req_t req, fuse_ino_t ino, const char *name), (req, ino, name))
+FOLLOWED(guarded_flags_removexattr, (fuse_req_t req, fuse_ino_t ino, const char *name),
+         (req, ino, name))
 
 const struct fuse_lowlevel_ops pullmail_ops = {
     .init = init,
@@ -114,20 +159,20 @@ const struct fuse_lowlevel_ops pullmail_ops = {
     .release = counted_file_release,
     .getxattr = counted_xattr_get,
     .listxattr = counted_xattr_list,
-    .setxattr = counted_flags_setxattr,
-    .removexattr = counted_flags_removexattr,
-    .unlink = counted_change_unlink,
+    .setxattr = counted_guarded_flags_setxattr,
+    .removexattr = counted_guarded_flags_removexattr,
+    .unlink = counted_guarded_change_unlink,
     .fsyncdir = counted_change_fsyncdir,
     .mknod = change_mknod,
-    .mkdir = counted_folders_mkdir,
-    .rmdir = counted_folders_rmdir,
-    .rename = counted_rename_entry,
+    .mkdir = counted_guarded_folders_mkdir,
+    .rmdir = counted_guarded_folders_rmdir,
+    .rename = counted_guarded_rename_entry,
     .symlink = change_symlink,
     .link = change_link,
-    .create = counted_write_create,
+    .create = counted_guarded_write_create,
     .write = counted_write_write,
     .flush = counted_write_flush,
     .fsync = counted_write_fsync,
     .setattr = counted_write_setattr,
-    .copy_file_range = counted_write_copy,
+    .copy_file_range = counted_guarded_write_copy,
 };

@@ -199,7 +199,7 @@ static bool parse(Parser *parser, int argc, char **argv)
                                                   " -h");
     if (!take_url(parser, &parser->error) || !check(options, &parser->error))
         return false;
-    options->mountpoint = mountpoint_resolve(parser->mountpoint, &parser->error);
+    options->mountpoint = mountpoint_resolve(parser->mountpoint, &options->stale, &parser->error);
     if (!options->mountpoint)
         return false;
     make_mount_args(parser);
@@ -284,6 +284,7 @@ const char *options_help(void)
            "  cachesize=SIZE       the most it holds (1G)\n"
            "  connections=N        the most IMAP connections at once, 1 to 32 (4)\n"
            "  prefetch=SIZE|off    how far to read ahead of a scan, at most (16M)\n"
+           "  offline=WHEN         auto, never or always (auto: where the server is away)\n"
            "  compress=WHEN        auto, on or off (auto: where the link is slow)\n"
            "  refresh=SECONDS      between looks at the server (60)\n"
            "  timeout=SECONDS      until a silent server is an error (60)\n"

@@ -13,11 +13,13 @@
 
 typedef enum { TLS_REQUIRED, TLS_OFF } TlsMode;
 typedef enum { COMPRESS_AUTO, COMPRESS_ON, COMPRESS_OFF } CompressMode;
+typedef enum { OFFLINE_AUTO, OFFLINE_NEVER, OFFLINE_ALWAYS } OfflineMode;
 typedef enum { EXPUNGE_NOW, EXPUNGE_UNMOUNT, EXPUNGE_NEVER } ExpungeMode;
 
 typedef struct {
     Url url;
     char *mountpoint;                   /* absolute */
+    bool stale;                         /* what a pullmail that died had mounted there is there */
     bool foreground, verbose, protocol; /* -f -v -d */
     bool help, version;                 /* -h, -V: nothing else is filled in then */
 
@@ -39,7 +41,8 @@ typedef struct {
     CompressMode compress;
     int64_t prefetch;          /* bytes ahead of a scan; 0: off; -1: the default */
     unsigned refresh, timeout; /* seconds */
-    unsigned idle;             /* seconds without work until a POP3 session is left */
+    OfflineMode offline;
+    unsigned idle; /* seconds without work until a POP3 session is left */
     ExpungeMode expunge;
     char *trash;
     bool any; /* what does not look like a message is stored too */
@@ -53,8 +56,8 @@ typedef struct {
  * user, users, nofail, _netdev, x-*, comment=, defaults are taken and passed over; a bare "user" is
  * fstab's, user=LOGIN is a login). Paths become absolute as of now; "~/" is the home directory.
  * Fails with EINVAL (what was wrong, and what would be right), or with the errno of a mount point
- * that is missing (ENOENT), no directory (ENOTDIR), mounted by pullmail already (EBUSY) or by one
- * that died (ENOTCONN). No message repeats what may be a password.
+ * that is missing (ENOENT), no directory (ENOTDIR), mounted by pullmail already (EBUSY) or by
+ * another file system that died (ENOTCONN). No message repeats what may be a password.
  */
 bool options_parse(int argc, char **argv, Options *options, GError **error);
 void options_clear(Options *options);

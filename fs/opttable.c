@@ -122,6 +122,22 @@ static bool set_compress(const Option *option, OptionTarget *target, const char 
     return choice >= 0;
 }
 
+static bool set_offline(const Option *option, OptionTarget *target, const char *value,
+                        GError **error)
+{
+    static const char *const known[] = {
+        [OFFLINE_AUTO] = "auto",
+        [OFFLINE_NEVER] = "never",
+        [OFFLINE_ALWAYS] = "always",
+        NULL,
+    };
+    int choice = optvalue_choice(option->name, value, known, error);
+
+    if (choice >= 0)
+        target->options->offline = (OfflineMode)choice;
+    return choice >= 0;
+}
+
 static bool set_expunge(const Option *option, OptionTarget *target, const char *value,
                         GError **error)
 {
@@ -261,6 +277,7 @@ static const Option table[] = {
     {"prefetch=", set_prefetch, 0, 0, 0},
     {"refresh=", set_number, AT(refresh), 1, 86400},
     {"timeout=", set_number, AT(timeout), 1, 3600},
+    {"offline=", set_offline, 0, 0, 0},
     {"idle=", set_number, AT(idle), 0, 3600},
     {"expunge=", set_expunge, 0, 0, 0},
     {"trash=", set_text, AT(trash), 0, 0},

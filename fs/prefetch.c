@@ -4,6 +4,7 @@
 #include "fetch_plan.h"
 #include "inode.h"
 #include "log.h"
+#include "offline.h"
 #include "rate.h"
 #include "refresh.h"
 #include "sequence.h"
@@ -480,7 +481,9 @@ void prefetch_missed(Prefetcher *prefetcher, uint64_t ino)
     ScanView view;
     Sweep *sweep;
 
-    if (!prefetcher->most || !catalog_message(mount->catalog, folder, inode_of(ino).uid, &message))
+    /* Nobody knows what comes of a server that is away. */
+    if (!prefetcher->most || offline_is(mount->offline) ||
+        !catalog_message(mount->catalog, folder, inode_of(ino).uid, &message))
         return;
     end_old_sweeps(prefetcher);
     scan_view(prefetcher->scans, folder, &view);

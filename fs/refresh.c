@@ -3,6 +3,7 @@
 #include "../cache/scopedlock.h"
 #include "failure.h"
 #include "look.h"
+#include "offline.h"
 #include "prefetch.h"
 #include "watch.h"
 
@@ -66,6 +67,17 @@ static bool is_listed(const Refresher *refresher, uint32_t id)
     return !id || (catalog_folder(refresher->mount->catalog, id, &folder) && folder.listed);
 }
 
+/* While the server is away, and known to be. */
+static bool does_as_it_is(const Refresher *refresher, uint32_t id)
+{
+    Offline *offline = refresher->mount->offline;
+
+    if (!offline_is(offline) || !is_listed(refresher, id))
+        return false;
+    offline_need(offline);
+    return true;
+}
+
 bool refresh_is_fresh(Refresher *refresher, uint32_t folder)
 {
     gpointer key = GUINT_TO_POINTER(folder), checked = NULL;
@@ -77,7 +89,7 @@ bool refresh_is_fresh(Refresher *refresher, uint32_t folder)
     lost = refresher->is_lost && is_recent(refresher, refresher->lost);
     pthread_mutex_unlock(&refresher->lock);
     /* Each folder would have to wait for the same silence. */
-    return fresh || (lost && is_listed(refresher, folder));
+    return fresh || (lost && is_listed(refresher, folder)) || does_as_it_is(refresher, folder);
 }
 
 void refresh_set_fresh(Refresher *refresher, uint32_t folder)
@@ -119,6 +131,15 @@ void refresh_note_reached(Refresher *refresher)
     SCOPED_LOCK(&refresher->lock);
 
     refresher->is_lost = false;
+}
+
+/* What was in step before has been so without the server's word since. */
+void refresh_reached(Refresher *refresher)
+{
+    SCOPED_LOCK(&refresher->lock);
+
+    refresher->is_lost = false;
+    g_hash_table_remove_all(refresher->checked);
 }
 
 void refresh_note_failure(Refresher *refresher, const GError *error)

@@ -17,7 +17,8 @@ void refresher_free(Refresher *refresher);
 
 /*
  * Whether the folder (or, for 0, the list of folders) was in step lately enough; or has to do as it
- * is, since it was in step once, and a look at any folder lately found no server.
+ * is, since it was in step once, and the server is away, or a look at any folder lately found it
+ * silent.
  */
 bool refresh_is_fresh(Refresher *refresher, uint32_t folder);
 /*
@@ -78,6 +79,14 @@ void refresh_stale(Refresher *refresher, uint32_t folder);
  */
 void refresh_folder_changed(Refresher *refresher, uint32_t folder);
 void refresh_list_changed(Refresher *refresher);
+
+/* The server was away, and is there again: what is looked at from now on is looked at there. */
+void refresh_reached(Refresher *refresher);
+/*
+ * Shows the folders that the cache knows, none of them in step. Fails with ENOENT where it knows
+ * none, or not the mount's root.
+ */
+bool refresh_list_known(Refresher *refresher, GError **error);
 
 /*
  * Brings the list of folders up to date; done is told the outcome (also ENOENT, where the mount's

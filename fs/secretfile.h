@@ -1,7 +1,7 @@
 /*
  * secretfile.h: reads what holds passwords, without leaving copies behind.
  *
- * Private to credentials.c, netrc.c and prompt.c, on the main thread. No stdio: its buffers could
+ * Private to passwords.c, netrc.c and prompt.c. No stdio: its buffers could
  * not be wiped.
  */
 #pragma once

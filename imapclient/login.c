@@ -18,6 +18,7 @@ struct ImapLogin {
     const ImapLoginEvents *events;
     gpointer data;
     bool connected, greeted, authenticated, upgraded, finished;
+    Secret *password;    /* a copy, since the account may get another; NULL once finished */
     SaslContext context; /* of the exchange: lives as long as it does */
     bool sasl_initial;   /* the first answer still has to be sent, on the server's "+" */
     Sasl *sasl;
@@ -34,6 +35,8 @@ static void finish(ImapLogin *login, GError *error)
     if (login->finished)
         return;
     login->finished = true;
+    login->context.password = NULL;
+    g_clear_pointer(&login->password, secret_free);
     login->events->done(login->data, owned);
 }
 
@@ -200,7 +203,7 @@ static void set_context(ImapLogin *login)
 
     login->context = (SaslContext){
         .user = config->user,
-        .password = config->password,
+        .password = login->password,
         .host = config->host,
         .port = config->port,
         .service = "imap",
@@ -251,7 +254,7 @@ static void authenticate_login(ImapLogin *login)
     GError *error = NULL;
 
     if (!imap_command_astring(command, login->config->user, false, mode, &error) ||
-        !imap_command_secret(command, secret_text(login->config->password), mode, &error)) {
+        !imap_command_secret(command, secret_text(login->password), mode, &error)) {
         finish(login, error);
         return;
     }
@@ -462,6 +465,7 @@ ImapLogin *imap_login_new(const ImapConfig *config, ImapConn *conn, ImapLoginRes
     ImapLogin *login = g_new0(ImapLogin, 1);
 
     login->config = config;
+    login->password = config->password ? secret_copy(config->password) : NULL;
     login->conn = conn;
     login->result = result;
     login->events = events;
@@ -474,6 +478,7 @@ void imap_login_free(ImapLogin *login)
     if (!login)
         return;
     sasl_free(login->sasl);
+    secret_free(login->password);
     g_clear_error(&login->sasl_error);
     g_free(login);
 }

@@ -37,6 +37,7 @@ struct MailOp {
     bool retried;         /* was run again though its session was no older one */
     bool on_older;        /* its session is older than itself */
     unsigned newest;      /* number of the newest session when it was submitted */
+    gint64 since;         /* monotonic; when it was submitted */
     MailDone done;
     gpointer data;
 };

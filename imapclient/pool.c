@@ -1,15 +1,11 @@
 #include "pool_private.h"
 
-#include "limits.h"
 #include "net/quote.h"
-#include "outcome.h"
-#include "quota.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum {
-    LIMITED_SECONDS = 60,   /* how long a server's "no more connections" is remembered */
     FAREWELL_MILLIS = 1500, /* how long LOGOUT may take */
     AHEAD_DEPTH = 16,       /* operations that are fetched ahead, under way at once */
     /* What it costs to run an operation on a session; see cost(). */
@@ -30,29 +26,6 @@ static ImapMember *member_of(ImapPool *pool, const ImapSession *session)
     return NULL;
 }
 
-static void member_free(gpointer data)
-{
-    ImapMember *member = data;
-
-    if (member->pool->ahead == member)
-        member->pool->ahead = NULL;
-    imap_watcher_free(member->watcher);
-    imap_session_free(member->session);
-    g_queue_clear(&member->ops);
-    g_free(member);
-}
-
-static guint count_in_state(ImapPool *pool, ImapSessionState state)
-{
-    guint n = 0;
-
-    for (guint i = 0; i < pool->members->len; i++) {
-        ImapMember *member = g_ptr_array_index(pool->members, i);
-        n += imap_session_state(member->session) == state;
-    }
-    return n;
-}
-
 /* For operations. */
 static guint count_workers(const ImapPool *pool)
 {
@@ -63,88 +36,9 @@ static guint count_workers(const ImapPool *pool)
     return n;
 }
 
-/* Whether there is one on which a folder can be opened before long. */
-static bool is_one_coming(ImapPool *pool)
-{
-    for (guint i = 0; i < pool->members->len; i++) {
-        ImapMember *member = g_ptr_array_index(pool->members, i);
-        if (!member->watches && imap_session_state(member->session) != IMAP_SESSION_DEAD &&
-            !imap_session_is_settled(member->session))
-            return true;
-    }
-    return false;
-}
+/* --- dispatching ---------------------------------------------------------------------------- */
 
-/* --- what sessions tell -------------------------------------------------------------------- */
-
-static void on_untagged(gpointer data, ImapSession *session, const ImapResponse *response)
-{
-    ImapMember *member = data;
-    bool warning = strcmp(response->name, "NO") == 0 || strcmp(response->name, "BAD") == 0;
-
-    (void)session;
-    if (member->watcher)
-        imap_watcher_take(member->watcher, response);
-    if (strcmp(response->name, "QUOTA") == 0) {
-        member->pool->have_quota = imap_quota_read(&member->pool->quota, response) ||
-                                   member->pool->have_quota;
-    } else if (imap_has_code(response, "ALERT")) {
-        g_autofree char *text = quote_text(response->text);
-        if (++member->pool->alerts <= IMAP_MAX_ALERTS)
-            g_warning("the server says: %s", text);
-    } else if (warning) {
-        g_autofree char *text = quote_text(response->text);
-        g_info("the server warns: %s", text);
-    }
-}
-
-static void nothing_more(gpointer data, const ImapResponse *response, const GError *error)
-{
-    (void)data;
-    (void)response;
-    (void)error;
-}
-
-static const ImapRequestEvents unheard = {.done = nothing_more};
-
-static void on_ready(gpointer data, ImapSession *session)
-{
-    ImapMember *member = data;
-    ImapPool *pool = member->pool;
-    const ImapLoginResult *login = imap_session_login(session);
-
-    g_info("connected to %s:%u as %s", pool->config.host, pool->config.port, pool->config.user);
-    g_free(pool->capabilities);
-    pool->capabilities = g_strdup(login->caps.text);
-    pool->caps = login->caps.bits;
-    g_free(pool->tls_lines);
-    pool->tls_lines = stream_tls_lines(imap_conn_stream(imap_session_conn(session)));
-    if (imap_capabilities_have(&login->caps, IMAP_CAP_QUOTA)) {
-        ImapCommand *command = imap_command_new("GETQUOTAROOT");
-        imap_command_raw(command, "INBOX");
-        imap_conn_send(imap_session_conn(session), command, 0, &unheard, pool);
-    }
-    if (imap_link_compresses(pool->link, pool->config.compress))
-        imap_session_compress(session);
-    imap_pool_schedule(pool);
-}
-
-static void on_settled(gpointer data, ImapSession *session)
-{
-    ImapMember *member = data;
-    ImapPool *pool = member->pool;
-
-    member->was_settled = true;
-    g_free(pool->server);
-    pool->server = g_strdup(imap_session_login(session)->server);
-    imap_pool_schedule(pool);
-}
-
-/*
- * All that waits fails: there is no connection, and none can be had. What comes to wait meanwhile
- * does not.
- */
-static void fail_waiting(ImapPool *pool, const GError *error)
+void imap_pool_fail_waiting(ImapPool *pool, const GError *error)
 {
     GQueue *const queues[] = {&pool->waiting, &pool->ahead_waiting};
     const guint lengths[] = {pool->waiting.length, pool->ahead_waiting.length};
@@ -152,65 +46,16 @@ static void fail_waiting(ImapPool *pool, const GError *error)
 
     for (size_t i = 0; i < G_N_ELEMENTS(queues); i++) {
         for (guint n = lengths[i]; n > 0 && (op = g_queue_pop_head(queues[i])); n--) {
-            op->retried = true;
-            imap_op_finish(op, g_error_copy(error));
+            const GError *verdict = error ? error : reach_verdict(pool->reach, op->since);
+            if (verdict) {
+                op->retried = true;
+                imap_op_finish(op, g_error_copy(verdict));
+            } else {
+                g_queue_push_tail(queues[i], op);
+            }
         }
     }
 }
-
-static void limit_to_ready(ImapPool *pool, const GError *error)
-{
-    pool->limit = count_in_state(pool, IMAP_SESSION_READY);
-    pool->limited_at = g_get_monotonic_time();
-    g_info("going on with %u connections: %s", pool->limit, error->message);
-}
-
-/* Whether the only sessions that are ready are those that watch: they have to do the work. */
-static bool has_only_watching(const ImapPool *pool)
-{
-    bool one = false;
-
-    for (guint i = 0; i < pool->members->len; i++) {
-        const ImapMember *member = g_ptr_array_index(pool->members, i);
-        if (imap_session_state(member->session) == IMAP_SESSION_DEAD)
-            continue;
-        if (!member->watches)
-            return false;
-        one = one || imap_session_state(member->session) == IMAP_SESSION_READY;
-    }
-    return one;
-}
-
-static void on_dead(gpointer data, ImapSession *session, const GError *error)
-{
-    ImapMember *member = data;
-    ImapPool *pool = member->pool;
-    MailOp *op;
-
-    (void)session;
-    /* Operations that had no request under way, if any, have not been told yet. */
-    while ((op = g_queue_peek_head(&member->ops)))
-        imap_op_finish(op, g_error_copy(error));
-    imap_pool_schedule(pool);
-    if (pool->closed)
-        return;
-    if (member->watches)
-        imap_pool_watch_lost(pool);
-    if (member->was_settled) {
-        g_info("connection lost: %s", error->message);
-    } else if (pool->watch.folders && !member->watches && has_only_watching(pool)) {
-        imap_pool_stop_watching(pool, 0);
-        limit_to_ready(pool, error);
-    } else if (count_in_state(pool, IMAP_SESSION_READY) > 0) {
-        limit_to_ready(pool, error);
-    } else if (count_in_state(pool, IMAP_SESSION_CONNECTING) == 0) {
-        fail_waiting(pool, error);
-    }
-}
-
-static const ImapSessionEvents session_events = {on_ready, on_settled, on_dead, on_untagged};
-
-/* --- dispatching ---------------------------------------------------------------------------- */
 
 static unsigned cost(const ImapMember *member, const MailOp *op)
 {
@@ -279,44 +124,12 @@ static void run(ImapMember *member, MailOp *op)
     op->klass->start(op);
 }
 
-static void drop_dead(ImapPool *pool)
-{
-    for (guint i = pool->members->len; i > 0; i--) {
-        ImapMember *member = g_ptr_array_index(pool->members, i - 1);
-        if (imap_session_state(member->session) == IMAP_SESSION_DEAD)
-            g_ptr_array_remove_index(pool->members, i - 1);
-    }
-    if (pool->members->len == 0) /* the next may go another way */
-        pool->link = IMAP_LINK_UNKNOWN;
-}
-
-ImapMember *imap_pool_add_member(ImapPool *pool)
-{
-    ImapMember *member = g_new0(ImapMember, 1);
-
-    member->pool = pool;
-    g_queue_init(&member->ops);
-    member->number = ++pool->last_number;
-    member->session = imap_session_new(&pool->config, member->number, &session_events, member);
-    g_ptr_array_add(pool->members, member);
-    return member;
-}
-
-unsigned imap_pool_limit(ImapPool *pool)
-{
-    gint64 ago = g_get_monotonic_time() - pool->limited_at;
-
-    if (pool->limit && ago > (gint64)LIMITED_SECONDS * G_USEC_PER_SEC)
-        pool->limit = 0;
-    return pool->limit ? pool->limit : pool->config.connections;
-}
-
 static void cancel_all(ImapPool *pool)
 {
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ECANCELED, "pullmail is being unmounted");
     MailOp *op;
 
-    fail_waiting(pool, error);
+    imap_pool_fail_waiting(pool, error);
     for (guint i = 0; i < pool->members->len; i++) {
         ImapMember *member = g_ptr_array_index(pool->members, i);
         while ((op = g_queue_peek_head(&member->ops)))
@@ -344,7 +157,7 @@ static void close_finished(ImapPool *pool)
  */
 static bool start_waiting(ImapPool *pool)
 {
-    bool may_grow = pool->members->len < imap_pool_limit(pool) || is_one_coming(pool);
+    bool may_grow = imap_pool_may_add(pool) || imap_pool_is_one_coming(pool);
     bool wanting = false, held = false;
     MailOp *op;
 
@@ -397,18 +210,26 @@ static gboolean dispatch(gpointer data)
     bool wanting;
 
     g_clear_pointer(&pool->dispatch, g_source_unref);
-    drop_dead(pool);
+    imap_pool_drop_dead(pool);
     if (pool->closed) {
         cancel_all(pool);
         if (pool->members->len == 0)
             close_finished(pool);
         return G_SOURCE_REMOVE;
     }
+    if (imap_pool_drop_sleepers(pool))
+        return G_SOURCE_REMOVE;
     wanting = start_waiting(pool);
     wanting = start_ahead(pool) || wanting || lacks_another(pool);
-    if (wanting && !pool->closed && !is_one_coming(pool) &&
-        pool->members->len < imap_pool_limit(pool))
+    if (pool->closed)
+        return G_SOURCE_REMOVE;
+    if (wanting && reach_is_stalled(pool->reach))
+        imap_pool_drop_connecting(pool);
+    if (!imap_pool_is_one_coming(pool) &&
+        (reach_is_due(pool->reach) || (wanting && imap_pool_may_add(pool))))
         imap_pool_add_member(pool);
+    if (imap_pool_count(pool, IMAP_SESSION_READY) == 0)
+        imap_pool_fail_waiting(pool, NULL);
     imap_pool_place_watch(pool);
     return G_SOURCE_REMOVE;
 }
@@ -434,6 +255,7 @@ void imap_pool_submit(ImapPool *pool, MailOp *op)
 {
     op->pool = pool;
     op->newest = pool->last_number;
+    op->since = reach_now(pool->reach);
     g_queue_push_tail(queue_of(pool, op), op);
     imap_pool_schedule(pool);
 }
@@ -485,7 +307,7 @@ void imap_pool_close(ImapPool *pool, MailDone done, gpointer data)
         ImapMember *member = g_ptr_array_index(pool->members, i - 1);
         if (imap_session_state(member->session) == IMAP_SESSION_READY)
             imap_conn_send(imap_session_conn(member->session), imap_command_new("LOGOUT"), 0,
-                           &unheard, pool);
+                           &imap_pool_unheard, pool);
         else
             g_ptr_array_remove_index(pool->members, i - 1);
     }
@@ -498,6 +320,11 @@ void imap_pool_close(ImapPool *pool, MailDone done, gpointer data)
 /* --- life and looks ------------------------------------------------------------------------------
  */
 
+static void look(gpointer data)
+{
+    imap_pool_schedule(data);
+}
+
 ImapPool *imap_pool_new(const ImapConfig *config)
 {
     ImapPool *pool = g_new0(ImapPool, 1);
@@ -506,11 +333,19 @@ ImapPool *imap_pool_new(const ImapConfig *config)
     pool->config.host = g_strdup(config->host);
     pool->config.user = g_strdup(config->user);
     pool->config.auth = g_strdup(config->auth);
-    pool->config.password = config->password ? secret_copy(config->password) : NULL;
     pool->config.tls = config->tls ? tls_policy_ref(config->tls) : NULL;
     if (!config->fast_link)
         pool->config.fast_link = IMAP_LINK_FAST;
-    pool->members = g_ptr_array_new_with_free_func(member_free);
+    pool->config.password = NULL;
+    pool->config.source = NULL;
+    pool->reach = reach_new(&(ReachConfig){.never = config->never,
+                                           .timeout = config->timeout,
+                                           .password = config->password,
+                                           .source = config->source,
+                                           .look = look,
+                                           .data = pool,
+                                           .clock = config->clock});
+    pool->members = g_ptr_array_new_with_free_func(imap_pool_member_free);
     g_queue_init(&pool->waiting);
     g_queue_init(&pool->ahead_waiting);
     return pool;
@@ -540,7 +375,7 @@ void imap_pool_free(ImapPool *pool)
     g_free((char *)pool->config.host);
     g_free((char *)pool->config.user);
     g_free((char *)pool->config.auth);
-    secret_free((Secret *)pool->config.password);
+    reach_free(pool->reach);
     if (pool->config.tls)
         tls_policy_unref(pool->config.tls);
     g_free(pool->server);
@@ -566,18 +401,24 @@ void imap_pool_release(ImapPool *pool, const char *folder)
 void imap_pool_describe(ImapPool *pool, GString *text)
 {
     g_autofree char *capabilities = quote_text(pool->capabilities ? pool->capabilities : "");
+    g_autofree char *reached = reach_text(pool->reach);
     g_autofree char *in_use = imap_capabilities_names(pool->caps);
     g_autofree char *none = stream_tls_lines(NULL);
 
     g_string_append_printf(text, "server: %s:%u%s%s\n", pool->config.host, pool->config.port,
                            pool->server ? " " : "", pool->server ? pool->server : "");
-    g_string_append_printf(text, "capabilities: %s\ncapabilities-in-use: %s\n", capabilities,
-                           in_use);
+    g_string_append_printf(text, "link: %s\ncapabilities: %s\ncapabilities-in-use: %s\n", reached,
+                           capabilities, in_use);
     g_string_append(text, pool->tls_lines ? pool->tls_lines : none);
-    g_string_append_printf(text, "connections: %u\n", count_in_state(pool, IMAP_SESSION_READY));
+    g_string_append_printf(text, "connections: %u\n", imap_pool_count(pool, IMAP_SESSION_READY));
     for (guint i = 0; i < pool->members->len; i++)
         imap_session_describe(((ImapMember *)g_ptr_array_index(pool->members, i))->session, text);
     imap_pool_describe_watch(pool, text);
+}
+
+void imap_pool_watch_link(ImapPool *pool, MailDone told, gpointer data)
+{
+    reach_watch(pool->reach, told, data);
 }
 
 bool imap_pool_quota(ImapPool *pool, MailQuota *quota)

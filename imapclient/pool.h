@@ -2,7 +2,8 @@
  * pool.h: the sessions of an account, and which operation runs on which.
  *
  * Engine thread. A session that has the folder open is preferred, then an idle one, then a new
- * one up to the limit; a server that lets no more in lowers the limit for a while.
+ * one up to the limit; a server that lets no more in lowers the limit for a while. Whether a
+ * connection is made at all, and what becomes of who waits for one, see net/reach.h.
  *
  * What is fetched ahead all goes over one session, in order, since two would only share the same
  * bottleneck, and lose by it; another one is opened meanwhile, so that there is one without bulk
@@ -42,6 +43,8 @@ bool imap_pool_watches(const ImapPool *pool, const char *folder);
 /* ImapCap bits of the server; 0 before the first login. */
 unsigned imap_pool_capabilities(const ImapPool *pool);
 
+/* See mail_store_watch_link. */
+void imap_pool_watch_link(ImapPool *pool, MailDone told, gpointer data);
 void imap_pool_close(ImapPool *pool, MailDone done, gpointer data);
 void imap_pool_describe(ImapPool *pool, GString *text);
 bool imap_pool_quota(ImapPool *pool, MailQuota *quota);

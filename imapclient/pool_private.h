@@ -1,11 +1,12 @@
 /*
  * pool_private.h: the pool's inside, shared by pool.c (which operation runs on which session),
- * pool_link.c (which of them are compressed) and pool_watch.c (on which of them the server tells
- * what changes).
+ * pool_members.c (which sessions there are, and what they tell), pool_link.c (which of them are
+ * compressed) and pool_watch.c (on which of them the server tells what changes).
  */
 #pragma once
 
 #include "link.h"
+#include "net/reach.h"
 #include "pool.h"
 #include "watcher.h"
 
@@ -49,9 +50,11 @@ struct ImapPool {
     GSource *dispatch;
     ImapLink link;
     unsigned last_number;
-    uint64_t alerts;   /* that the server sent */
-    unsigned limit;    /* the most connections that the server lets in */
-    gint64 limited_at; /* monotonic; when limit was lowered */
+    uint64_t alerts; /* that the server sent */
+    Reach *reach;
+    unsigned limit;        /* the most connections that the server lets in; 0: not known */
+    gint64 limited_until;  /* monotonic; when more are tried again */
+    unsigned limited_long; /* seconds that it was for last */
     bool have_quota;
     MailQuota quota;
     char *server, *capabilities;
@@ -69,9 +72,34 @@ struct ImapPool {
 
 /* The loop is to see who waits for what. */
 void imap_pool_schedule(ImapPool *pool);
+/*
+ * All that waits fails: with error, or (NULL) each with its verdict, if that is one. There is no
+ * connection, and none can be had. What comes to wait meanwhile does not.
+ */
+void imap_pool_fail_waiting(ImapPool *pool, const GError *error);
+
+/* --- pool_members.c ----------------------------------------------------------------------------
+ */
+
+/* Of a request whose answer nobody waits for. */
+extern const ImapRequestEvents imap_pool_unheard;
+
+guint imap_pool_count(const ImapPool *pool, ImapSessionState state);
+/* Whether there is a session on which a folder can be opened before long. */
+bool imap_pool_is_one_coming(const ImapPool *pool);
 /* How many sessions there may be. */
 unsigned imap_pool_limit(ImapPool *pool);
+/* Whether another connection may be begun for what waits. */
+bool imap_pool_may_add(ImapPool *pool);
 ImapMember *imap_pool_add_member(ImapPool *pool);
+/* An ImapMember, for the array of members. */
+void imap_pool_member_free(gpointer data);
+void imap_pool_drop_dead(ImapPool *pool);
+/* Those that are not logged in yet; nobody is told. */
+void imap_pool_drop_connecting(ImapPool *pool);
+/* Behind a suspension all connections may be gone, and nobody would tell: new ones are made. True:
+ * they are about to end. */
+bool imap_pool_drop_sleepers(ImapPool *pool);
 
 /* --- pool_watch.c ------------------------------------------------------------------------------
  */

@@ -180,7 +180,7 @@ static ImapMember *spare_member(const ImapPool *pool)
     return workers > 1 ? spare : NULL;
 }
 
-static void get_sessions(ImapPool *pool, unsigned wanted, unsigned limit)
+static void get_sessions(ImapPool *pool, unsigned wanted)
 {
     unsigned n = count_watching(pool);
     ImapMember *member;
@@ -188,7 +188,7 @@ static void get_sessions(ImapPool *pool, unsigned wanted, unsigned limit)
     if (n > wanted)
         imap_pool_stop_watching(pool, wanted);
     for (; n < wanted && !pool->watch.later; n++) {
-        member = pool->members->len < limit ? imap_pool_add_member(pool) : spare_member(pool);
+        member = imap_pool_may_add(pool) ? imap_pool_add_member(pool) : spare_member(pool);
         if (!member)
             return;
         member->watches = true;
@@ -302,7 +302,7 @@ void imap_pool_place_watch(ImapPool *pool)
         return;
     }
     wanted = wanted_sessions(pool, limit);
-    get_sessions(pool, wanted, limit);
+    get_sessions(pool, wanted);
     place_all(pool, wanted);
 }
 

@@ -207,6 +207,11 @@ static void store_describe(MailStore *store, GString *text)
     imap_pool_describe(pool_of(store), text);
 }
 
+static void store_watch_link(MailStore *store, MailDone told, gpointer data)
+{
+    imap_pool_watch_link(pool_of(store), told, data);
+}
+
 static void store_close(MailStore *store, MailDone done, gpointer data)
 {
     imap_pool_close(pool_of(store), done, data);
@@ -228,6 +233,7 @@ static const MailStoreClass imap_class = {
     .features = store_features,
     .quota = store_quota,
     .describe = store_describe,
+    .watch_link = store_watch_link,
     .close = store_close,
     .free = store_free,
     .change = &change_class,

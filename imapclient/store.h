@@ -6,7 +6,7 @@
 #pragma once
 
 #include "../cache/mailstore.h"
-#include "net/secret.h"
+#include "net/secretsource.h"
 #include "net/tls.h"
 
 /* When connections are compressed (RFC 4978), where the server can. */
@@ -38,7 +38,10 @@ typedef struct {
     /* UIDVALIDITY of mailboxes for which the server tells none, whose UIDs then mean nothing to
      * the next mount: a random number. */
     uint32_t stand_in;
+    bool never;                     /* nothing is ever sent (see reach.h) */
+    SecretSource *source;           /* of the password, should it change; NULL: it does not */
+    const struct ReachClock *clock; /* NULL: the system's */
 } ImapConfig;
 
-/* Copies config. Does nothing on the network yet. */
+/* Copies config, and references what it has. Does nothing on the network yet. */
 MailStore *imap_store_new(const ImapConfig *config);

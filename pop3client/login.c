@@ -24,6 +24,7 @@ struct Pop3Login {
     gpointer data;
     char *greeting;
     bool asked, utf8, authenticated, finished;
+    Secret *password;    /* a copy, since the account may get another; NULL once finished */
     SaslContext context; /* of the exchange: lives as long as it does */
     bool sasl_initial;   /* the first answer still has to be sent, on the server's "+" */
     Sasl *sasl;
@@ -39,6 +40,8 @@ static void finish(Pop3Login *login, GError *error)
     if (login->finished)
         return;
     login->finished = true;
+    login->context.password = NULL;
+    g_clear_pointer(&login->password, secret_free);
     login->done(login->data, owned);
 }
 
@@ -230,7 +233,7 @@ static void set_context(Pop3Login *login)
 
     login->context = (SaslContext){
         .user = config->user,
-        .password = config->password,
+        .password = login->password,
         .host = config->host,
         .port = config->port,
         .service = "pop",
@@ -308,7 +311,7 @@ static bool send_word(Pop3Login *login, const char *command, const char *text, s
 static void user_done(gpointer data, const Pop3Reply *reply, const GError *error)
 {
     Pop3Login *login = data;
-    const Secret *password = login->config->password;
+    const Secret *password = login->password;
     GError *failure = auth_refusal(login, reply, error);
 
     if (failure)
@@ -329,8 +332,8 @@ static void authenticate_user(Pop3Login *login)
 static void authenticate_apop(Pop3Login *login)
 {
     GError *error = NULL;
-    g_autofree char *argument = apop_argument(login->greeting, login->config->user,
-                                              login->config->password, &error);
+    g_autofree char *argument = apop_argument(login->greeting, login->config->user, login->password,
+                                              &error);
 
     if (!argument)
         finish_text(login, mail_errno(error), "%s", error->message);
@@ -435,6 +438,7 @@ Pop3Login *pop3_login_new(const Pop3Config *config, Pop3Conn *conn, Pop3LoginRes
     Pop3Login *login = g_new0(Pop3Login, 1);
 
     login->config = config;
+    login->password = config->password ? secret_copy(config->password) : NULL;
     login->conn = conn;
     login->result = result;
     login->done = done;
@@ -447,6 +451,7 @@ void pop3_login_free(Pop3Login *login)
     if (!login)
         return;
     sasl_free(login->sasl);
+    secret_free(login->password);
     g_clear_error(&login->sasl_error);
     g_free(login->greeting);
     g_free(login);

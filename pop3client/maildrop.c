@@ -1,6 +1,7 @@
 #include "maildrop.h"
 
 #include "../imapclient/net/quote.h"
+#include "../imapclient/net/reach.h"
 #include "limits.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@ enum {
  */
 struct Pop3Maildrop {
     Pop3Config config; /* strings owned */
+    Reach *reach;
     Pop3Session *session;
     GQueue running, waiting, ahead_waiting;
     GSource *dispatch;
@@ -74,7 +76,8 @@ static bool has_waiting(const Pop3Maildrop *maildrop)
 
 /* --- failing ------------------------------------------------------------------------------- */
 
-/* All that waits now fails; for_good: even what could begin again. */
+/* All that waits now fails; for_good: even what could begin again. error NULL: each with its
+ * verdict, if that is one. */
 static void fail_waiting(Pop3Maildrop *maildrop, const GError *error, bool for_good)
 {
     GQueue *const queues[] = {&maildrop->waiting, &maildrop->ahead_waiting};
@@ -83,8 +86,13 @@ static void fail_waiting(Pop3Maildrop *maildrop, const GError *error, bool for_g
 
     for (size_t i = 0; i < G_N_ELEMENTS(queues); i++) {
         for (guint n = lengths[i]; n > 0 && (op = g_queue_pop_head(queues[i])); n--) {
+            const GError *verdict = error ? error : reach_verdict(maildrop->reach, op->since);
+            if (!verdict) {
+                g_queue_push_tail(queues[i], op);
+                continue;
+            }
             op->retried = op->retried || for_good;
-            pop3_op_finish(op, g_error_copy(error));
+            pop3_op_finish(op, g_error_copy(verdict));
         }
     }
 }
@@ -185,6 +193,7 @@ static void on_ready(gpointer data)
 
     maildrop->trying_since = 0;
     maildrop->retry_millis = 0;
+    reach_worked(maildrop->reach);
     maildrop->logged_in_at = g_get_monotonic_time();
     maildrop->login_delay = login->login_delay;
     g_free(maildrop->capabilities);
@@ -230,10 +239,10 @@ static void on_dead(gpointer data, const GError *error)
         return;
     if (login->in_use || login->too_soon)
         turned_away(maildrop, login->in_use, error);
-    else if (!pop3_session_was_ready(maildrop->session))
-        fail_waiting(maildrop, error, true);
-    else
+    else if (pop3_session_was_ready(maildrop->session))
         g_info("connection lost: %s", error->message);
+    else if (reach_failed(maildrop->reach, error))
+        fail_waiting(maildrop, error, true);
 }
 
 static const Pop3SessionEvents session_events = {on_ready, on_listed, on_left, on_dead};
@@ -397,10 +406,20 @@ static void work(Pop3Maildrop *maildrop)
         start_ahead(maildrop);
 }
 
-static void connect_now(Pop3Maildrop *maildrop)
+/* Who waits and can't have a session is told so. Whoever locks the maildrop can be reached. */
+static void connect_or_fail(Pop3Maildrop *maildrop)
 {
-    if (maildrop->retry || !may_connect(maildrop))
+    if (maildrop->retry)
         return;
+    if (!reach_is_due(maildrop->reach) &&
+        !(has_waiting(maildrop) && reach_may_try(maildrop->reach))) {
+        fail_waiting(maildrop, NULL, true);
+        return;
+    }
+    if (!may_connect(maildrop))
+        return;
+    reach_trying(maildrop->reach);
+    maildrop->config.password = reach_password(maildrop->reach);
     maildrop->session = pop3_session_new(&maildrop->config, ++maildrop->last_number,
                                          &maildrop->has_uidl, &session_events, maildrop);
 }
@@ -423,6 +442,26 @@ static void cancel_all(Pop3Maildrop *maildrop)
     fail_running(maildrop, error);
 }
 
+/* Behind a suspension the session may be gone, and nobody would tell. */
+static void drop_sleeper(Pop3Maildrop *maildrop)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!reach_was_asleep(maildrop->reach) || !is_in_state(maildrop, POP3_SESSION_READY))
+        return;
+    error = g_error_new(MAIL_ERROR, ENOTCONN, "the machine was suspended");
+    pop3_conn_fail(pop3_session_conn(maildrop->session), error);
+}
+
+static void drop_stalled(Pop3Maildrop *maildrop)
+{
+    if (!has_waiting(maildrop) || !is_in_state(maildrop, POP3_SESSION_CONNECTING) ||
+        !reach_is_stalled(maildrop->reach))
+        return;
+    drop_session(maildrop);
+    reach_dropped(maildrop->reach);
+}
+
 static gboolean dispatch(gpointer data)
 {
     Pop3Maildrop *maildrop = data;
@@ -439,6 +478,8 @@ static gboolean dispatch(gpointer data)
         return G_SOURCE_REMOVE;
     }
     start_offline(maildrop);
+    drop_sleeper(maildrop);
+    drop_stalled(maildrop);
     if (has_waiting(maildrop) || maildrop->running.head)
         drop_source(&maildrop->idle);
     else
@@ -448,8 +489,10 @@ static gboolean dispatch(gpointer data)
         if (is_in_state(maildrop, POP3_SESSION_READY) && !has_waiting(maildrop) &&
             !maildrop->running.head)
             begin_idling(maildrop);
-    } else if (!maildrop->session && has_waiting(maildrop)) {
-        connect_now(maildrop);
+    } else if (!maildrop->session) {
+        connect_or_fail(maildrop);
+    } else if (!is_in_state(maildrop, POP3_SESSION_LEAVING)) {
+        fail_waiting(maildrop, NULL, true);
     } else if (is_in_state(maildrop, POP3_SESSION_LEAVING) && has_waiting(maildrop) &&
                !maildrop->running.head && !maildrop->farewell) {
         attach(&maildrop->farewell, FAREWELL_MILLIS, farewell_over, maildrop);
@@ -477,6 +520,7 @@ static GQueue *queue_of(Pop3Maildrop *maildrop, const Pop3Op *op)
 void pop3_maildrop_submit(Pop3Maildrop *maildrop, Pop3Op *op)
 {
     op->maildrop = maildrop;
+    op->since = reach_now(maildrop->reach);
     g_queue_push_tail(queue_of(maildrop, op), op);
     schedule_dispatch(maildrop);
 }
@@ -531,6 +575,11 @@ void pop3_maildrop_close(Pop3Maildrop *maildrop, MailDone done, gpointer data)
 /* --- life and looks ------------------------------------------------------------------------------
  */
 
+static void look(gpointer data)
+{
+    schedule_dispatch(data);
+}
+
 Pop3Maildrop *pop3_maildrop_new(const Pop3Config *config)
 {
     Pop3Maildrop *maildrop = g_new0(Pop3Maildrop, 1);
@@ -539,7 +588,14 @@ Pop3Maildrop *pop3_maildrop_new(const Pop3Config *config)
     maildrop->config.host = g_strdup(config->host);
     maildrop->config.user = g_strdup(config->user);
     maildrop->config.auth = g_strdup(config->auth);
-    maildrop->config.password = config->password ? secret_copy(config->password) : NULL;
+    maildrop->config.password = NULL;
+    maildrop->config.source = NULL;
+    maildrop->reach = reach_new(&(ReachConfig){.never = config->never,
+                                               .timeout = config->timeout,
+                                               .password = config->password,
+                                               .source = config->source,
+                                               .look = look,
+                                               .data = maildrop});
     maildrop->config.tls = config->tls ? tls_policy_ref(config->tls) : NULL;
     g_queue_init(&maildrop->running);
     g_queue_init(&maildrop->waiting);
@@ -572,7 +628,7 @@ void pop3_maildrop_free(Pop3Maildrop *maildrop)
     g_free((char *)maildrop->config.host);
     g_free((char *)maildrop->config.user);
     g_free((char *)maildrop->config.auth);
-    secret_free((Secret *)maildrop->config.password);
+    reach_free(maildrop->reach);
     if (maildrop->config.tls)
         tls_policy_unref(maildrop->config.tls);
     g_free(maildrop->capabilities);
@@ -580,12 +636,19 @@ void pop3_maildrop_free(Pop3Maildrop *maildrop)
     g_free(maildrop);
 }
 
+void pop3_maildrop_watch_link(Pop3Maildrop *maildrop, MailDone told, gpointer data)
+{
+    reach_watch(maildrop->reach, told, data);
+}
+
 void pop3_maildrop_describe(Pop3Maildrop *maildrop, GString *text)
 {
+    g_autofree char *reached = reach_text(maildrop->reach);
     g_autofree char *in_use = pop3_capabilities_names(maildrop->caps);
     g_autofree char *none = stream_tls_lines(NULL);
 
-    g_string_append_printf(text, "server: %s:%u\n", maildrop->config.host, maildrop->config.port);
+    g_string_append_printf(text, "server: %s:%u\nlink: %s\n", maildrop->config.host,
+                           maildrop->config.port, reached);
     g_string_append_printf(text, "capabilities: %s\ncapabilities-in-use: %s\n",
                            maildrop->capabilities ? maildrop->capabilities : "", in_use);
     g_string_append(text, maildrop->tls_lines ? maildrop->tls_lines : none);

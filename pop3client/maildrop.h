@@ -20,6 +20,8 @@ void pop3_maildrop_cancel(Pop3Maildrop *maildrop, Pop3Op *op);
 /* Used by pop3_op_finish: the operation leaves its session; again: and waits for another. */
 void pop3_maildrop_leave(Pop3Maildrop *maildrop, Pop3Op *op, bool again);
 
+/* See mail_store_watch_link. */
+void pop3_maildrop_watch_link(Pop3Maildrop *maildrop, MailDone told, gpointer data);
 void pop3_maildrop_close(Pop3Maildrop *maildrop, MailDone done, gpointer data);
 void pop3_maildrop_describe(Pop3Maildrop *maildrop, GString *text);
 

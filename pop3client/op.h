@@ -34,6 +34,7 @@ struct Pop3Op {
     bool ahead;   /* nobody waits for it yet */
     bool told;    /* the sink was told something: it can't begin again */
     bool retried;
+    gint64 since; /* monotonic; when it was submitted */
     MailDone done;
     gpointer data;
 };

@@ -71,6 +71,11 @@ static void store_describe(MailStore *store, GString *text)
     pop3_maildrop_describe(maildrop_of(store), text);
 }
 
+static void store_watch_link(MailStore *store, MailDone told, gpointer data)
+{
+    pop3_maildrop_watch_link(maildrop_of(store), told, data);
+}
+
 static void store_close(MailStore *store, MailDone done, gpointer data)
 {
     pop3_maildrop_close(maildrop_of(store), done, data);
@@ -92,6 +97,7 @@ static const MailStoreClass pop3_class = {
     .features = store_features,
     .quota = store_quota,
     .describe = store_describe,
+    .watch_link = store_watch_link,
     .close = store_close,
     .free = store_free,
 };

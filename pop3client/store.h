@@ -17,7 +17,7 @@
 #pragma once
 
 #include "../cache/mailstore.h"
-#include "../imapclient/net/secret.h"
+#include "../imapclient/net/secretsource.h"
 #include "../imapclient/net/tls.h"
 
 typedef struct {
@@ -34,7 +34,9 @@ typedef struct {
     unsigned timeout;       /* seconds until a silent server is an error, or one that is in use */
     unsigned idle;          /* seconds without work until the session is left */
     bool trace;             /* log the protocol (g_debug, domain "pop3") */
+    bool never;             /* nothing is ever sent (see reach.h) */
+    SecretSource *source;   /* of the password, should it change; NULL: it does not */
 } Pop3Config;
 
-/* Copies config. Does nothing on the network yet. */
+/* Copies config, and references what it has. Does nothing on the network yet. */
 MailStore *pop3_store_new(const Pop3Config *config);

@@ -9,8 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { KEEPALIVE_PROBES = 3 };
+
 /* Owned by the pending GIO operation, whose end frees it. done is NULL once cancelled. */
 struct Connect {
+    unsigned timeout;
     ConnectDone done;
     gpointer data;
     GCancellable *cancellable;
@@ -44,8 +47,32 @@ static GError *translate(const GError *error)
     return g_error_new(MAIL_ERROR, EHOSTUNREACH, "can't connect: %s", error->message);
 }
 
+static void set_number(int fd, int option, unsigned number)
+{
+    const int value = (int)number;
+
+    (void)setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value);
+}
+
+/*
+ * A peer that is gone without a word is noticed: by what it does not acknowledge, and, while
+ * nothing is sent, by probes. None of this is worth a failure.
+ */
+static void watch_peer(int fd, unsigned timeout)
+{
+    static const int on = 1;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    if (!timeout)
+        return;
+    set_number(fd, TCP_USER_TIMEOUT, timeout * 1000);
+    set_number(fd, TCP_KEEPIDLE, MAX(timeout / 2, 1));
+    set_number(fd, TCP_KEEPINTVL, MAX(timeout / (2 * KEEPALIVE_PROBES), 1));
+    set_number(fd, TCP_KEEPCNT, KEEPALIVE_PROBES);
+}
+
 /* A descriptor of our own, so that nothing of GIO's connection object is left. -1 with errno. */
-static int take_descriptor(GSocketConnection *connection)
+static int take_descriptor(GSocketConnection *connection, unsigned timeout)
 {
     static const int on = 1;
     int fd = fcntl(g_socket_get_fd(g_socket_connection_get_socket(connection)), F_DUPFD_CLOEXEC, 0);
@@ -57,9 +84,8 @@ static int take_descriptor(GSocketConnection *connection)
         errno = code;
         return -1;
     }
-    /* Neither is worth a failure: the one saves time, the other finds peers that went silent. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    watch_peer(fd, timeout);
     return fd;
 }
 
@@ -74,6 +100,7 @@ static void connect_end(GObject *client, GAsyncResult *result, gpointer data)
     Connect *connect = data;
     ConnectDone done = connect->done;
     gpointer done_data = connect->data;
+    unsigned timeout = connect->timeout;
     g_autoptr(GError) cause = NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(GSocketConnection)
@@ -83,15 +110,17 @@ static void connect_end(GObject *client, GAsyncResult *result, gpointer data)
     if (!done)
         return;
     if (connection)
-        fd = take_descriptor(connection);
+        fd = take_descriptor(connection, timeout);
     if (fd < 0)
         error = cause ? translate(cause) : transport_error(errno);
     done(done_data, fd, error);
 }
 
-Connect *connect_start(const char *host, uint16_t port, ConnectDone done, gpointer data)
+Connect *connect_start(const char *host, uint16_t port, unsigned timeout, ConnectDone done,
+                       gpointer data)
 {
     Connect *connect = g_new0(Connect, 1);
+    connect->timeout = timeout;
     connect->done = done;
     connect->data = data;
     connect->cancellable = g_cancellable_new();

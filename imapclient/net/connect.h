@@ -17,6 +17,12 @@ typedef struct Connect Connect;
  */
 typedef void (*ConnectDone)(gpointer data, int fd, const GError *error);
 
-Connect *connect_start(const char *host, uint16_t port, ConnectDone done, gpointer data);
+/*
+ * timeout (seconds; 0: the system's): after so long without a word of a peer from whom some is due,
+ * the kernel gives the connection up, with ETIMEDOUT; from one that has nothing to say it asks for
+ * one meanwhile.
+ */
+Connect *connect_start(const char *host, uint16_t port, unsigned timeout, ConnectDone done,
+                       gpointer data);
 /* done is not called any more. */
 void connect_cancel(Connect *connect);

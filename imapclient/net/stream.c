@@ -422,7 +422,7 @@ void stream_connect(Stream *stream)
     stream->state = STREAM_CONNECTING;
     start_timer(stream);
     g_main_context_push_thread_default(stream->context);
-    stream->connect = connect_start(stream->host, stream->port, connected, stream);
+    stream->connect = connect_start(stream->host, stream->port, stream->timeout, connected, stream);
     g_main_context_pop_thread_default(stream->context);
 }
 

@@ -53,6 +53,13 @@ def waits(pid):
     return pathlib.Path(f"/proc/{pid}/comm").read_text() == "cat\n" and called in SYSCALLS
 
 
+def settled(function, *arguments):
+    """The function's result, once it has one: a server that is back may have been asked a moment too early."""
+    found = wait_for(lambda: (result,) if not isinstance(result := attempt(function, *arguments), int) else None,
+                     "the server's return")
+    return found[0]
+
+
 def check_bytes(test, paths, truth, uids=None):
     """Every message that is listed (or those of uids), read to its end, is the server's."""
     test.assertEqual(sorted(paths), sorted(truth))

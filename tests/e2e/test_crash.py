@@ -132,19 +132,6 @@ class CrashTest(unittest.TestCase):
             self.assertLessEqual(set(self.uids[60:-2]), asked)
             self.assertFalse(asked & set(first))
 
-    def test_a_mount_whose_daemon_died(self):
-        with Mount(self.server) as mount:
-            before = read(mount.messages()[self.uids[0]])
-            mount.signal(signal.SIGKILL)
-            mount.wait_end()
-            refused = subprocess.run(mount.command(), check=False, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
-            self.assertEqual(refused.returncode, 1)
-            self.assertEqual(refused.stderr.decode(), f"mount.pullmail: {mount.point} is still mounted by a pullmail "
-                                                      f"that died; run: fusermount3 -u {mount.point}\n")
-            run("fusermount3", "-u", mount.point)
-            mount.start()
-            self.assertEqual(read(mount.messages()[self.uids[0]]), before)
-
     def test_in_the_background(self):
         with Mount(self.server, background=True) as mount:
             self.crash_while_scanning(mount, lambda scan: scan.read >= 30)

@@ -112,6 +112,7 @@ class CommandLineTest(Refused):
                 ("gid=no-such-group", "bad option 'gid=no-such-group': there is no such group; a group's name or "
                                       "number is needed"),
                 ("tls=maybe", f"bad option 'tls=maybe': {choice}required, off"),
+                ("offline=sometimes", f"bad option 'offline=sometimes': {choice}auto, never, always"),
                 ("expunge=later", f"bad option 'expunge=later': {choice}now, unmount, never"),
                 ("auth=kerberos", f"bad option 'auth=kerberos': {choice}auto, scram-sha-256-plus, scram-sha-256, "
                                   "scram-sha-1-plus, scram-sha-1, cram-md5, plain, login, user, external, xoauth2, "
@@ -140,10 +141,10 @@ class CommandLineTest(Refused):
             self.assertEqual(os.listdir(mount.point), ["INBOX"])
             os.kill(mount.pid, signal.SIGKILL)
             mount.wait_end()
-            says = f"{mount.point} is still mounted by a pullmail that died; run: fusermount3 -u {mount.point}"
-            self.assertEqual(self.place.attempt(SERVER.url(), point=mount.point), (USAGE, f"mount.pullmail: {says}\n",
-                                                                                   ""))
+            says = f"a pullmail that died was still mounted on {mount.point}; that is cleared away"
+            self.assertEqual(self.place.attempt(SERVER.url(), point=mount.point), (0, f"mount.pullmail: {says}\n", ""))
             subprocess.run(["fusermount3", "-u", str(mount.point)], check=True)
+            nothing_left(mount.point)
 
     def test_mount_point_that_is_not_empty(self):
         """As every file system, a mount covers what lies there, and gives it back."""

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from faults import DATE, NO_SERVER, attempt, check_bytes, fill, frozen, on_disk, read, status, waits
+from faults import DATE, NO_SERVER, attempt, check_bytes, fill, frozen, on_disk, read, settled, status, waits
 from relay import Relay
 from support import Mount, Server, run, wait_for
 
@@ -59,7 +59,7 @@ class OutageTest(unittest.TestCase):
             done = subprocess.run(["cat", paths[self.cold[1]]], check=False, capture_output=True)
             self.assertEqual((done.returncode, done.stdout), (1, b""))
             self.server.start()
-            self.assertEqual(read(paths[self.cold[0]]), self.truth[self.cold[0]])
+            self.assertEqual(settled(read, paths[self.cold[0]]), self.truth[self.cold[0]])
             check_bytes(self, mount.messages("Never looked at"), self.never)
             check_bytes(self, mount.messages(), self.truth)
 
@@ -111,6 +111,7 @@ class OutageTest(unittest.TestCase):
                 # No connection is left now, and none can be made.
                 self.assertEqual(attempt(read, paths[self.cold[4]]), errno.ETIMEDOUT)
                 self.check_known(mount, paths)
+            settled(read, paths[self.cold[0]])
             check_bytes(self, mount.messages(), self.truth)
             check_bytes(self, mount.messages("Never looked at"), self.never)
 
@@ -149,7 +150,7 @@ class OutageTest(unittest.TestCase):
                     got = b"".join(found)
                     self.assertTrue(self.truth[self.uids[-2]].startswith(got))
                     self.assertLess(len(got), len(self.truth[self.uids[-2]]))
-                rest = b"".join(iter(lambda: file.read(1 << 16), b""))
+                rest = settled(file.read, 1 << 16) + b"".join(iter(lambda: file.read(1 << 16), b""))
             self.assertTrue(got + rest == self.truth[self.uids[-2]])
 
     def test_listings_of_a_frozen_server(self):
@@ -280,6 +281,7 @@ class CutTest(unittest.TestCase):
                 self.assertTrue(relay.silent)
                 relay.silent = False
             relay.cut_after = None
+            settled(read, paths[self.uids[1]])
             check_bytes(self, mount.messages(), self.truth)
 
     def test_cut_while_a_folder_is_listed(self):

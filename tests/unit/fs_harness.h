@@ -194,6 +194,7 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->journal = journal_open(directory);
     mount->tree = tree_new();
     mount->requests = requests_new(mount);
+    mount->offline = offline_new(mount);
     mount->refresher = refresher_new(mount);
     mount->watcher = watcher_new(mount);
     mount->moved = inode_map_new();
@@ -277,6 +278,7 @@ static void fs_unmount(Fs *fs)
     inode_map_free(mount->moved);
     watcher_free(mount->watcher);
     refresher_free(mount->refresher);
+    offline_free(mount->offline);
     requests_free(mount->requests);
     notifier_free(mount->notifier);
     control_free(mount->control);

@@ -18,6 +18,7 @@
 #include "../../fs/letters.h"
 #include "../../fs/moves.h"
 #include "../../fs/names.h"
+#include "../../fs/offline.h"
 #include "../../fs/ops.h"
 #include "../../fs/prefetch.h"
 #include "../../fs/push.h"

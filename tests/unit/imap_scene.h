@@ -3,11 +3,27 @@
  */
 #pragma once
 
+#include "../../imapclient/net/reach.h"
 #include "../../imapclient/store.h"
 #include "scene.h"
 
 /* The first lines of most transcripts; the connection is in clear, and logged in at once. */
 #define PREAUTH(capabilities) "S: * PREAUTH [CAPABILITY " capabilities "] ready\n"
+
+/* Microseconds that the clock is ahead; and that the machine was suspended. */
+static gint64 scene_ahead, scene_slept;
+
+static inline gint64 scene_now(void)
+{
+    return g_get_monotonic_time() + scene_ahead;
+}
+
+static inline gint64 scene_asleep(void)
+{
+    return scene_slept;
+}
+
+static const ReachClock scene_clock = {scene_now, scene_asleep};
 
 static MailStore *scene_make_store(const Bed *bed)
 {
@@ -29,6 +45,7 @@ static MailStore *scene_make_store(const Bed *bed)
         .renew = scene->renew,
         .quiet = 1,
         .trace = true,
+        .clock = &scene_clock,
     };
 
     return imap_store_new(&config);

@@ -119,6 +119,20 @@ static void test_reopen(void **state)
     assert_int_equal(warnings, 0);
 }
 
+static void test_features_survive(void **state)
+{
+    Catalog *catalog = catalog_open(*state);
+    assert_int_equal(catalog_features(catalog), 0);
+    catalog_note_features(catalog, 0x305);
+    flush(catalog);
+    catalog_note_features(catalog, 0x307);
+    assert_int_equal(catalog_features(catalog), 0x307);
+    catalog_close(catalog);
+    catalog = catalog_open(*state);
+    assert_int_equal(catalog_features(catalog), 0x307);
+    catalog_close(catalog);
+}
+
 static void test_reset_survives(void **state)
 {
     Catalog *catalog = catalog_open(*state);
@@ -596,6 +610,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_IN_DIRECTORY(test_reopen),
+        TEST_IN_DIRECTORY(test_features_survive),
         TEST_IN_DIRECTORY(test_reset_survives),
         TEST_IN_DIRECTORY(test_rename_survives),
         TEST_IN_DIRECTORY(test_dropped_name_gets_a_new_id),

@@ -255,6 +255,7 @@ static void play_until_it_works(Bed *bed)
 
     bed_run(bed);
     assert_true(act->failed);
+    scene_ahead += G_USEC_PER_SEC;
     act_connect(bed);
 }
 
@@ -266,6 +267,60 @@ static void test_next_try(void **state)
         .scripts = {{"S: * BYE [UNAVAILABLE] starting\n"}, {GREETING}},
         .play = play_until_it_works,
         .told = {{"error EAGAIN\n"}, {"ok\n"}},
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
+static void play_known_to_be_away(Bed *bed)
+{
+    act_connect(bed);
+    bed_run(bed);
+    fetch(bed, "a", 1); /* fails, without a connection */
+    act_list(bed);
+    bed_run(bed);
+    scene_ahead += G_USEC_PER_SEC;
+    fetch(bed, "a", 2);
+}
+
+/* What comes within the second has the same cause, and makes no connection. */
+static void test_known_to_be_away(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{"S: * BYE not now\n"},
+                    {GREETING, EXAMINE("A1", "a"), FETCH("A2", "2"), EXAMINED("A1"),
+                     FETCHED("A2", "2")}},
+        .play = play_known_to_be_away,
+        .told = {{"error ECONNREFUSED\n"},
+                 {"error ECONNREFUSED\n"},
+                 {"error ECONNREFUSED\n"},
+                 {TOLD("2")}},
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
+static void play_suspended(Bed *bed)
+{
+    fetch(bed, "a", 1);
+    if (!bed_run(bed))
+        return;
+    scene_slept += (gint64)3600 * G_USEC_PER_SEC;
+    fetch(bed, "a", 2);
+}
+
+/* Whether a connection outlived that nobody knows: another one is made. */
+static void test_suspended(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{GREETING, EXAMINE("A1", "a"), FETCH("A2", "1"), EXAMINED("A1"),
+                     FETCHED("A2", "1")},
+                    {GREETING, EXAMINE("A1", "a"), FETCH("A2", "2"), EXAMINED("A1"),
+                     FETCHED("A2", "2")}},
+        .play = play_suspended,
+        .told = {{TOLD("1")}, {TOLD("2")}},
         .whole_only = true,
     };
     scene_run(&scene);
@@ -394,6 +449,8 @@ int main(void)
         cmocka_unit_test(test_beside_a_listing),
         cmocka_unit_test(test_all_that_waits_fails),
         cmocka_unit_test(test_next_try),
+        cmocka_unit_test(test_known_to_be_away),
+        cmocka_unit_test(test_suspended),
         cmocka_unit_test(test_dropped_while_idle),
         cmocka_unit_test(test_one_of_two_dies),
         cmocka_unit_test(test_cancelled_while_waiting),

@@ -54,7 +54,7 @@ static void assert_refused(const char *path, int code, const char *why)
 {
     g_autoptr(GError) error = NULL;
 
-    assert_null(mountpoint_resolve(path, &error));
+    assert_null(mountpoint_resolve(path, NULL, &error));
     assert_true(error->domain == MAIL_ERROR);
     assert_int_equal(error->code, code);
     assert_non_null(strstr(error->message, why));
@@ -76,12 +76,12 @@ static void test_resolve(void **state)
     (void)state;
     assert_true(g_file_set_contents(file, "x", 1, NULL));
     assert_int_equal(symlink(folder, link), 0);
-    real = mountpoint_resolve(folder, NULL);
+    real = mountpoint_resolve(folder, NULL, NULL);
     assert_non_null(real);
     assert_true(g_path_is_absolute(real));
-    through = mountpoint_resolve(link, NULL);
+    through = mountpoint_resolve(link, NULL, NULL);
     assert_string_equal(through, real);
-    plain = mountpoint_resolve(dotted, NULL);
+    plain = mountpoint_resolve(dotted, NULL, NULL);
     assert_string_equal(plain, real);
     assert_refused(missing, ENOENT, "make it with mkdir");
     assert_refused(file, ENOTDIR, "not a directory");

@@ -128,9 +128,9 @@ static void test_looks(void **state)
 
     (void)state;
     mail_store_describe(store, text);
-    assert_string_equal(text->str,
-                        "server: mail.example.org:995\ncapabilities: \ncapabilities-in-use: \n"
-                        "tls: none\ncertificate-expires: none\nconnections: 0\n");
+    assert_string_equal(text->str, "server: mail.example.org:995\nlink: not tried yet\n"
+                                   "capabilities: \ncapabilities-in-use: \ntls: none\n"
+                                   "certificate-expires: none\nconnections: 0\n");
     assert_false(mail_store_quota(store, &quota));
     assert_int_equal(mail_store_features(store),
                      MAIL_STORE_WHOLE | MAIL_STORE_REMOVE | MAIL_STORE_NAMES);

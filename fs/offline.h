@@ -1,0 +1,30 @@
+/*
+ * offline.h: whether the account's server can be reached, for those who need not wait for it.
+ *
+ * The store finds out, and tells it on the engine thread (mail_store_watch); workers ask. While the
+ * server is away, what is cached is shown as it was, without a look at the server (see refresh.h),
+ * and the store fails what needs it at once.
+ */
+#pragma once
+
+#include "mount.h"
+
+Offline *offline_new(Mount *mount);
+void offline_free(Offline *offline);
+
+/* From here on the store's word counts. Engine thread, before the first operation. */
+void offline_begin(Offline *offline);
+
+/* Any thread. */
+bool offline_is(const Offline *offline);
+/* Somebody would look at the server if it was there: it is tried, at most once a second. Any
+ * thread, but that of the engine does not try at once. */
+void offline_need(Offline *offline);
+
+/*
+ * The mount begins without the server, by what is cached: what it can do, and its folders. Fails
+ * with ENOENT where nothing of that is. Engine thread.
+ */
+bool offline_start(Offline *offline, GError **error);
+/* What the server can do is known: kept for such a beginning. Engine thread. */
+void offline_note_features(Offline *offline);
