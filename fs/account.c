@@ -66,6 +66,8 @@ MailStore *account_store(const Options *options, const Credentials *credentials,
 
     if (!tls)
         return NULL;
+    if (options->pin)
+        tls_policy_pin(tls, options->pin);
     if (options->url.protocol == URL_IMAP)
         return imap_account(options, credentials, tls);
     return pop3_account(options, credentials, tls);
