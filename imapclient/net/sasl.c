@@ -1,4 +1,5 @@
 #include "sasl.h"
+#include "quote.h"
 #include "sasl_cram.h"
 #include "sasl_oauth.h"
 #include "sasl_scram.h"
@@ -151,7 +152,7 @@ const char *sasl_choose(const SaslContext *context, const char *const *offered, 
                         GError **error)
 {
     g_autofree char *names = g_strjoinv(" ", (char **)offered);
-    g_autofree char *printable = g_utf8_make_valid(names, (gssize)MIN(strlen(names), 300));
+    g_autofree char *printable = quote_text(names);
     const char *list = *printable ? printable : "nothing";
     return wanted ? choose_wanted(context, offered, list, wanted, error)
                   : choose_strongest(context, offered, list, error);

@@ -254,9 +254,24 @@ static void test_password_is_wiped(void **state)
     }
 }
 
+/* What a server offers stands in the message, but can't do anything to a terminal. */
+static void test_strange_offers(void **state)
+{
+    static const char *const offered[] = {"X\rY", "\33[2J\xff", NULL};
+    const SaslContext context = {.user = "ann", .secure = true};
+    g_autoptr(GError) error = NULL;
+
+    (void)state;
+    assert_null(sasl_choose(&context, offered, NULL, &error));
+    assert_true(g_utf8_validate(error->message, -1, NULL));
+    for (const char *c = error->message; *c; c++)
+        assert_false(g_ascii_iscntrl(*c));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_strange_offers),
         cmocka_unit_test(test_choice_takes_the_strongest),
         cmocka_unit_test(test_choice_of_external),
         cmocka_unit_test(test_choice_in_clear),
