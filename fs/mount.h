@@ -14,6 +14,7 @@
 #include "engine.h"
 #include "notify.h"
 #include "options.h"
+#include "privilege.h"
 #include "tree.h"
 
 #include <pthread.h>
@@ -35,7 +36,8 @@ typedef struct Trust Trust;
 
 typedef struct Mount {
     const Options *options;
-    char *url; /* as a user may see it */
+    Privilege privilege; /* who works for it */
+    char *url;           /* as a user may see it */
     time_t started;
     Catalog *catalog;
     Content *content;
