@@ -9,13 +9,6 @@ static const char *auth_of(const Options *options)
     return options->auth ? options->auth : options->url.auth;
 }
 
-/* A token expires; who gave the command that prints one has more of them. A password that is
- * refused is wrong. */
-static Renewal *renewal_of(const Options *options)
-{
-    return options->passcmd ? renewal_new(options->passcmd) : NULL;
-}
-
 static MailStore *imap_account(const Options *options, const Credentials *credentials,
                                TlsPolicy *tls)
 {
@@ -24,7 +17,6 @@ static MailStore *imap_account(const Options *options, const Credentials *creden
         [COMPRESS_ON] = IMAP_COMPRESS_ON,
         [COMPRESS_OFF] = IMAP_COMPRESS_OFF,
     };
-    g_autoptr(Renewal) renewal = renewal_of(options);
     ImapConfig config = {
         .host = options->url.host,
         .port = options->url.port,
@@ -34,7 +26,6 @@ static MailStore *imap_account(const Options *options, const Credentials *creden
         .client_cert = options->cert != NULL,
         .user = credentials->user,
         .password = credentials->password,
-        .renewal = renewal,
         .auth = auth_of(options),
         .read_only = options->read_only,
         .connections = options->connections,
@@ -50,7 +41,6 @@ static MailStore *imap_account(const Options *options, const Credentials *creden
 static MailStore *pop3_account(const Options *options, const Credentials *credentials,
                                TlsPolicy *tls)
 {
-    g_autoptr(Renewal) renewal = renewal_of(options);
     Pop3Config config = {
         .host = options->url.host,
         .port = options->url.port,
@@ -60,7 +50,6 @@ static MailStore *pop3_account(const Options *options, const Credentials *creden
         .client_cert = options->cert != NULL,
         .user = credentials->user,
         .password = credentials->password,
-        .renewal = renewal,
         .auth = auth_of(options),
         .read_only = options->read_only,
         .timeout = options->timeout,

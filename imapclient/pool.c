@@ -465,7 +465,6 @@ ImapPool *imap_pool_new(const ImapConfig *config)
     pool->config.user = g_strdup(config->user);
     pool->config.auth = g_strdup(config->auth);
     pool->config.password = config->password ? secret_copy(config->password) : NULL;
-    pool->config.renewal = config->renewal ? renewal_ref(config->renewal) : NULL;
     pool->config.tls = config->tls ? tls_policy_ref(config->tls) : NULL;
     if (!config->fast_link)
         pool->config.fast_link = IMAP_LINK_FAST;
@@ -499,7 +498,6 @@ void imap_pool_free(ImapPool *pool)
     g_free((char *)pool->config.user);
     g_free((char *)pool->config.auth);
     secret_free((Secret *)pool->config.password);
-    renewal_unref(pool->config.renewal);
     if (pool->config.tls)
         tls_policy_unref(pool->config.tls);
     g_free(pool->server);

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "../cache/mailstore.h"
-#include "net/renewal.h"
 #include "net/secret.h"
 #include "net/tls.h"
 
@@ -26,7 +25,6 @@ typedef struct {
     bool client_cert;  /* the policy has one */
     const char *user;
     const Secret *password; /* or OAuth token; NULL: none */
-    Renewal *renewal;       /* of the token, where the server refuses it; NULL: none */
     const char *auth;       /* NULL: auto; "login", or a SASL mechanism */
     bool read_only;         /* EXAMINE, always; what changes anything fails with EROFS */
     unsigned connections;   /* the most at once */

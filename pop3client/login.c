@@ -28,8 +28,6 @@ struct Pop3Login {
     bool sasl_initial;   /* the first answer still has to be sent, on the server's "+" */
     Sasl *sasl;
     GError *sasl_error; /* why we broke the exchange off */
-    bool renewed;       /* another token was asked for, and is tried once */
-    GError *refusal;    /* of the former one, meanwhile */
 };
 
 static void next_step(Pop3Login *login);
@@ -182,44 +180,6 @@ static GError *auth_refusal(Pop3Login *login, const Pop3Reply *reply, const GErr
     return failure;
 }
 
-/* --- another token ---------------------------------------------------------------------------- */
-
-/* The same mechanism is tried by it, since who wants one of these has said which. */
-static void renewed(gpointer data, const Secret *secret, const GError *error)
-{
-    Pop3Login *login = data;
-    const Secret *password = login->config->password;
-    GError *refusal = g_steal_pointer(&login->refusal);
-
-    if (login->finished) {
-        g_clear_error(&refusal);
-    } else if (!secret) {
-        g_prefix_error(&refusal, "%s; ", error->message);
-        finish(login, refusal);
-    } else if (secret_length(secret) == secret_length(password) &&
-               memcmp(secret_text(secret), secret_text(password), secret_length(secret)) == 0) {
-        finish(login, refusal); /* it is refused for something else */
-    } else {
-        g_info("the token is refused; passcmd has another");
-        g_clear_error(&refusal);
-        secret_replace((Secret *)password, secret);
-        next_step(login);
-    }
-}
-
-/* Whether there may be a better token than the one that was refused: then the login goes on. */
-static bool ask_for_token(Pop3Login *login, GError *refusal)
-{
-    if (login->renewed || !login->config->renewal || !login->sasl ||
-        !sasl_sends_token(login->sasl) || refusal->code != EACCES)
-        return false;
-    login->renewed = true;
-    login->refusal = refusal;
-    g_clear_pointer(&login->sasl, sasl_free);
-    renewal_ask(login->config->renewal, renewed, login);
-    return true;
-}
-
 static void auth_done(gpointer data, const Pop3Reply *reply, const GError *error)
 {
     Pop3Login *login = data;
@@ -230,8 +190,6 @@ static void auth_done(gpointer data, const Pop3Reply *reply, const GError *error
         return;
     }
     failure = auth_refusal(login, reply, error);
-    if (failure && !error && ask_for_token(login, failure))
-        return;
     if (failure || (login->sasl && !sasl_finish(login->sasl, &failure))) {
         finish(login, failure);
         return;
@@ -270,8 +228,6 @@ static void set_context(Pop3Login *login)
     const Pop3Config *config = login->config;
     Stream *stream = pop3_conn_stream(login->conn);
 
-    if (config->renewal)
-        renewal_take(config->renewal, (Secret *)config->password);
     login->context = (SaslContext){
         .user = config->user,
         .password = config->password,
@@ -491,11 +447,8 @@ void pop3_login_free(Pop3Login *login)
 {
     if (!login)
         return;
-    if (login->config->renewal)
-        renewal_forget(login->config->renewal, login);
     sasl_free(login->sasl);
     g_clear_error(&login->sasl_error);
-    g_clear_error(&login->refusal);
     g_free(login->greeting);
     g_free(login);
 }

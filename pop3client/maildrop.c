@@ -535,7 +535,6 @@ Pop3Maildrop *pop3_maildrop_new(const Pop3Config *config)
     maildrop->config.user = g_strdup(config->user);
     maildrop->config.auth = g_strdup(config->auth);
     maildrop->config.password = config->password ? secret_copy(config->password) : NULL;
-    maildrop->config.renewal = config->renewal ? renewal_ref(config->renewal) : NULL;
     maildrop->config.tls = config->tls ? tls_policy_ref(config->tls) : NULL;
     g_queue_init(&maildrop->running);
     g_queue_init(&maildrop->waiting);
@@ -569,7 +568,6 @@ void pop3_maildrop_free(Pop3Maildrop *maildrop)
     g_free((char *)maildrop->config.user);
     g_free((char *)maildrop->config.auth);
     secret_free((Secret *)maildrop->config.password);
-    renewal_unref(maildrop->config.renewal);
     if (maildrop->config.tls)
         tls_policy_unref(maildrop->config.tls);
     g_free(maildrop->capabilities);

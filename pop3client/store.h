@@ -17,7 +17,6 @@
 #pragma once
 
 #include "../cache/mailstore.h"
-#include "../imapclient/net/renewal.h"
 #include "../imapclient/net/secret.h"
 #include "../imapclient/net/tls.h"
 
@@ -30,7 +29,6 @@ typedef struct {
     bool client_cert;  /* the policy has one */
     const char *user;
     const Secret *password; /* or OAuth token; NULL: none */
-    Renewal *renewal;       /* of the token, where the server refuses it; NULL: none */
     const char *auth;       /* NULL: auto; "user" or "login" (USER and PASS), "apop", or SASL */
     bool read_only;         /* removing anything fails with EROFS */
     unsigned timeout;       /* seconds until a silent server is an error, or one that is in use */

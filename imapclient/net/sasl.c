@@ -425,11 +425,6 @@ bool sasl_finish(Sasl *sasl, GError **error)
     return false;
 }
 
-bool sasl_sends_token(const Sasl *sasl)
-{
-    return is_oauth(sasl->mechanism);
-}
-
 const char *sasl_failure(Sasl *sasl)
 {
     return sasl->failure;

@@ -71,9 +71,6 @@ Secret *sasl_step(Sasl *sasl, const char *challenge, GError **error);
  */
 bool sasl_finish(Sasl *sasl, GError **error);
 
-/* Whether what it sends is a token, which may have expired: by XOAUTH2 and OAUTHBEARER. */
-bool sasl_sends_token(const Sasl *sasl);
-
 /*
  * What the server told about the failure inside the exchange (the JSON of RFC 7628), in words, or
  * NULL. Valid until sasl_free.

@@ -16,8 +16,6 @@ Secret *secret_new(const char *text, gssize length);
 const char *secret_text(const Secret *secret);
 size_t secret_length(const Secret *secret);
 Secret *secret_copy(const Secret *secret);
-/* It holds what other holds, from now on. */
-void secret_replace(Secret *secret, const Secret *other);
 void secret_free(Secret *secret); /* NULL is allowed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Secret, secret_free)
 

@@ -52,15 +52,14 @@ static void parse(int argc, char **argv, const char *secret)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autofree char *text = g_strndup(size > 0 ? (const char *)data : "", size);
-    g_autofree char *copy = g_strndup("", size); /* all NULs */
+    g_autofree char *copy = g_malloc(size + 1);
     g_autofree char *list = g_strconcat("password=s3cret-Gull,", text, NULL);
     char *words[MOST_WORDS + 2] = {(char *)"mount.pullmail"};
     char *fixed[] = {
         (char *)"mount.pullmail", (char *)"imaps://ann@h/", (char *)"/", (char *)"-o", list, NULL};
     int n = 1;
 
-    for (size_t i = 0; i < size; i++)
-        copy[i] = (char)data[i];
+    memcpy(copy, size > 0 ? (const char *)data : "", size);
     for (char *word = copy, *end; n <= MOST_WORDS; word = end + 1) {
         end = memchr(word, 0, (size_t)(copy + size - word));
         if (!end)

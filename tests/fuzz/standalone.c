@@ -7,10 +7,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#ifndef CORPUS
-#define CORPUS "tests/fuzz/corpus"
-#endif
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* How many inputs were run; 0 where a file can't be read. */
