@@ -15,7 +15,8 @@ PKGS := fuse3 gio-2.0 glib-2.0 openssl sqlite3 libgsasl zlib
 VARIANT ?= release
 B := build/$(VARIANT)
 
-OPT_release := -O2 -D_FORTIFY_SOURCE=2
+# Where the C library or the compiler has no level 3, it is 2.
+OPT_release := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 OPT_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread
 OPT_valgrind := -O1
@@ -45,11 +46,12 @@ PROGRAM := $(if $(filter release,$(VARIANT)),mount.pullmail,$B/mount.pullmail)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$B/%)
 TEST_SOURCES := $(wildcard tests/unit/*.c tests/bench/*.c tests/fuzz/*.c tests/tsan/*.c)
-TEST_HEADERS := $(wildcard tests/unit/*.h tests/bench/*.h)
+TEST_HEADERS := $(wildcard tests/unit/*.h tests/bench/*.h tests/fuzz/*.h)
 FORMATTED := $(SOURCES) $(HEADERS) $(TEST_SOURCES) $(TEST_HEADERS)
 E2E_TESTS := $(wildcard tests/e2e/test_*.py)
 BENCH_PROGRAMS := $(addprefix $B/tests/bench/,link rawfetch rawpop rawappend)
 FUZZERS := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
+SEED_TESTS := $(FUZZERS:$B/tests/fuzz/fuzz_%=$B/tests/fuzz/seeds_%)
 SCRIPTS := tests/check-layers tests/install-deps tests/demo/run .ci/run
 PYTHON := tests/dovecot tests/run tests/bench/run tests/bench/manyserver tests/demo/mailbox \
           $(wildcard tests/*.py tests/demo/*.py tests/e2e/*.py tests/bench/*.py)
@@ -84,7 +86,7 @@ $B/.compiler:
 	@pkg-config --exists $(PKGS) || { echo "make: development packages are missing; 'make deps' installs them" >&2; exit 1; }
 	@touch $@
 
--include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(wildcard $B/tests/bench/*.d)
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d) $(SEED_TESTS:=.d) $(wildcard $B/tests/bench/*.d)
 
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
@@ -136,9 +138,9 @@ VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-
 check-valgrind: deps-valgrind
 	+@TEST_TIMEOUT=7200 $(SUBMAKE) VARIANT=valgrind WRAP='$(VALGRIND)' run-tests
 
-run-tests: all unit-tests
+run-tests: all unit-tests $(SEED_TESTS)
 	@PULLMAIL='$(WRAP) $(abspath $(PROGRAM))' WRAP='$(WRAP)' \
-	    tests/run $(UNIT_TESTS) tests/check-layers $(E2E_TESTS)
+	    tests/run $(UNIT_TESTS) $(SEED_TESTS) tests/check-layers $(E2E_TESTS)
 
 ## make lint            formatting, static analysis, the manual, the scripts; a build by clang
 ## make format          put the formatting right
@@ -179,29 +181,39 @@ lint-scripts:
 	shellcheck -S warning $(SCRIPTS)
 	python3 -c 'import sys; [compile(open(name).read(), name, "exec") for name in sys.argv[1:]]' $(PYTHON)
 
-## make fuzz            fuzz each parser for FUZZ_SECONDS (300); fuzz-smoke: for 5
-FUZZ_SECONDS ?= 300
+## make fuzz            fuzz each parser and session for FUZZ_SECONDS (1800); fuzz-smoke: for 60
+FUZZ_SECONDS ?= 1800
 .PHONY: fuzz fuzz-smoke run-fuzzers
 fuzz: deps-lint
 	+@$(SUBMAKE) VARIANT=fuzz CC=clang run-fuzzers
 fuzz-smoke: deps-lint
-	+@$(SUBMAKE) VARIANT=fuzz CC=clang FUZZ_SECONDS=5 run-fuzzers
+	+@$(SUBMAKE) VARIANT=fuzz CC=clang FUZZ_SECONDS=60 run-fuzzers
 
-# What was found interesting is kept under build/corpus, beside the seeds of tests/fuzz/corpus.
+# What was found interesting is kept under build/corpus, beside the seeds of tests/fuzz/corpus. The
+# library's own connect.c gives way to that of a session's fuzzer.
 run-fuzzers: $(FUZZERS)
 	@for fuzzer in $^; do \
 	    name=$${fuzzer##*/}; seeds=tests/fuzz/corpus/$$name; \
-	    mkdir -p build/corpus/$$name; [ -d $$seeds ] || seeds=; \
+	    words=tests/fuzz/$$name.dict; [ ! -e $$words ] || seeds="$$seeds -dict=$$words"; \
+	    mkdir -p build/corpus/$$name; \
 	    echo "$$name, $(FUZZ_SECONDS) s"; \
 	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
 	        -artifact_prefix=build/corpus/$$name- build/corpus/$$name $$seeds 2>build/corpus/$$name.log || \
 	        { tail -40 build/corpus/$$name.log; exit 1; }; \
+	    grep -E 'number_of_executed_units' build/corpus/$$name.log; \
 	done
 
 $B/tests/fuzz/%: tests/fuzz/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(PKG_LIBS) -pthread
+
+# What make check runs of them: each on its seeds alone.
+$B/tests/fuzz/seeds_%: tests/fuzz/fuzz_%.c tests/fuzz/standalone.c $(EXTRA_$(VARIANT)) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -DCORPUS='"tests/fuzz/corpus/fuzz_$*"' $(ALL_LDFLAGS) -o $@ $(filter %.c,$^) \
+	    $(EXTRA_$(VARIANT)) $(LIBRARY) $(PKG_LIBS) -pthread
 
 ## make bench           measure it against mbsync, mpop, raw clients and the local disk: 10 minutes
 ## make bench-quick     the same with less of all: one minute

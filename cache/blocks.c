@@ -323,10 +323,20 @@ DatabaseState blocks_commit(Blocks *blocks, char **why)
     return blocks->state;
 }
 
+/* Of a number that no message can have, since its blocks could have none, the file is damaged. */
+static int64_t possible_message(Blocks *blocks, int64_t message)
+{
+    if (message >= 0 && message < INT64_MAX / BLOCKS_MOST)
+        return message;
+    check(blocks, SQLITE_CORRUPT);
+    return 0;
+}
+
 /* The message's row; 0: there is none. */
 static int64_t find_message(Blocks *blocks, BlockKey key)
 {
-    return value(blocks, ST_FIND, 2, (int64_t[]){key.folder, key.uid}, 0);
+    int64_t found = value(blocks, ST_FIND, 2, (int64_t[]){key.folder, key.uid}, 0);
+    return possible_message(blocks, found);
 }
 
 static int64_t block_id(int64_t message, uint32_t block)
@@ -339,7 +349,8 @@ void blocks_put(Blocks *blocks, BlockKey key, GBytes *bytes, int64_t used)
     int64_t message = find_message(blocks, key);
     if (blocks->state == DATABASE_OK && message == 0) {
         run(blocks, ST_MAKE, 3, (int64_t[]){key.folder, key.uid, used});
-        message = sqlite3_last_insert_rowid(database_handle(blocks->database));
+        message = possible_message(blocks,
+                                   sqlite3_last_insert_rowid(database_handle(blocks->database)));
     }
     if (blocks->state != DATABASE_OK)
         return;

@@ -1,5 +1,6 @@
 #include "catalog_private.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define ROWS_A_FLUSH 5000
@@ -51,9 +52,30 @@ typedef struct {
     guint current;
 } Loader;
 
+/* What nobody has ever stored is not believed, whatever SQLite makes of the file. */
+static bool is_possible_folder(const CatalogFolder *folder)
+{
+    return *folder->name && folder->id > 0 && folder->id < CATALOG_TEMPORARY;
+}
+
+static bool is_possible_message(const Row *row)
+{
+    return row->uid > 0 && row->size <= INT64_MAX;
+}
+
+static bool is_possible_name(const char *name)
+{
+    return *name && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+           strlen(name) <= NAME_MAX;
+}
+
 static void load_folder(gpointer data, CatalogFolder *copy, IndexSum sum)
 {
     Loader *loader = data;
+    if (!is_possible_folder(copy)) {
+        catalog_folder_clear(copy);
+        return;
+    }
     MailFolderInfo info = {copy->name, copy->delimiter, copy->attributes};
     LoadedFolder loaded = {catalog_folder_new(&info, copy->id), sum};
     loaded.folder->about.listed = copy->listed;
@@ -105,7 +127,7 @@ static void load_identity(gpointer data, uint32_t id, const Identity *identity)
 static void load_given(gpointer data, uint32_t id, uint32_t uid, const char *name)
 {
     const Loader *loader = data;
-    for (guint i = 0; i < loader->folders->len; i++) {
+    for (guint i = 0; is_possible_name(name) && i < loader->folders->len; i++) {
         Folder *folder = g_array_index(loader->folders, LoadedFolder, i).folder;
         if (folder->about.id == id)
             catalog_load_given(folder, uid, name);
@@ -116,8 +138,8 @@ static void load_message(gpointer data, uint32_t id, const Row *stored, int64_t 
 {
     Loader *loader = data;
     Folder *folder = loading_folder(loader, id);
-    if (!folder)
-        return;
+    if (!folder || !is_possible_message(stored))
+        return; /* that one is missing, the sum will tell */
     bool added;
     Row *row = rows_add(&folder->rows, stored->uid, &added);
     *row = *stored;

@@ -9,6 +9,7 @@
 
 #define READABLE_PART 64 /* bytes of the account's key in the directory's name */
 #define HASH_DIGITS 16
+#define ROOTS_BASE "/var/cache/pullmail"
 
 static bool refuse(GError **error, int code, const char *path, const char *why)
 {
@@ -44,7 +45,7 @@ static char *home(void)
 static char *default_base(void)
 {
     if (geteuid() == 0)
-        return g_strdup("/var/cache/pullmail");
+        return g_strdup(ROOTS_BASE);
     const char *xdg = g_getenv("XDG_CACHE_HOME");
     if (xdg && g_path_is_absolute(xdg))
         return g_build_filename(xdg, "pullmail", NULL);
@@ -123,7 +124,7 @@ static bool check_base(const char *path, GError **error)
 }
 
 /* The account's directory is the user's own, and private from now on. */
-static bool check_own(const char *path, GError **error)
+static bool check_own(const char *path, uid_t uid, GError **error)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
@@ -135,7 +136,7 @@ static bool check_own(const char *path, GError **error)
     bool fine = false;
     if (fstat(fd, &st) < 0)
         refuse(error, errno, path, g_strerror(errno));
-    else if (st.st_uid != geteuid())
+    else if (st.st_uid != uid)
         refuse(error, EACCES, path, "belongs to another user; name another by cachedir=");
     else if (st.st_mode & 022)
         refuse(error, EACCES, path, "can be changed by other users; remove it");
@@ -154,7 +155,38 @@ char *cache_directory(const char *base, const char *account_key, GError **error)
     g_autofree char *name = account_name(account_key);
     g_autofree char *path = g_build_filename(canonical, name, NULL);
     if (!make_parents(canonical, error) || !check_base(canonical, error) ||
-        !make_one(path, error) || !check_own(path, error))
+        !make_one(path, error) || !check_own(path, geteuid(), error))
+        return NULL;
+    return g_steal_pointer(&path);
+}
+
+/* Nobody but root can put anything into the base, so that path is what was made just now. */
+static bool make_for(const char *path, uid_t uid, gid_t gid, GError **error)
+{
+    if (mkdir(path, 0700) < 0)
+        return errno == EEXIST || refuse(error, errno, path, g_strerror(errno));
+    return lchown(path, uid, gid) == 0 || refuse(error, errno, path, g_strerror(errno));
+}
+
+static bool check_roots_base(GError **error)
+{
+    struct stat st;
+    if (lstat(ROOTS_BASE, &st) < 0)
+        return refuse(error, errno, ROOTS_BASE, g_strerror(errno));
+    if (!S_ISDIR(st.st_mode) || st.st_uid != 0 || (st.st_mode & 022))
+        return refuse(error, EACCES, ROOTS_BASE, "must be a directory that only root can change");
+    if (!(st.st_mode & 1) && chmod(ROOTS_BASE, 0711) < 0)
+        return refuse(error, errno, ROOTS_BASE, g_strerror(errno));
+    return true;
+}
+
+char *cache_directory_of(const char *account_key, uid_t uid, gid_t gid, GError **error)
+{
+    g_autofree char *key = g_strdup_printf("%s#%u", account_key, uid);
+    g_autofree char *name = account_name(key);
+    g_autofree char *path = g_build_filename(ROOTS_BASE, name, NULL);
+    if (!make_parents(ROOTS_BASE, error) || !check_roots_base(error) ||
+        !make_for(path, uid, gid, error) || !check_own(path, uid, error))
         return NULL;
     return g_steal_pointer(&path);
 }

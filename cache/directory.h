@@ -8,6 +8,8 @@
 
 #include "mail.h"
 
+#include <sys/types.h>
+
 /*
  * Makes the directory where it is missing (0700 whatever the umask, as are the parents that it
  * makes) and returns its path; the caller frees.
@@ -22,3 +24,6 @@
  * is another's symbolic link, or may not be written; ENOTDIR; what mkdir(2) says.
  */
 char *cache_directory(const char *base, const char *account_key, GError **error);
+/* Root's: one that belongs to another user, below /var/cache/pullmail, which anybody may pass
+ * through, but only root may look at or change. */
+char *cache_directory_of(const char *account_key, uid_t uid, gid_t gid, GError **error);

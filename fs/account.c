@@ -73,6 +73,8 @@ MailStore *account_store(const Options *options, const Credentials *credentials,
 
     if (!tls)
         return NULL;
+    if (options->pin)
+        tls_policy_pin(tls, options->pin);
     source = passwords_new(options, credentials);
     store = options->url.protocol == URL_IMAP ? imap_account(options, credentials, tls, source)
                                               : pop3_account(options, credentials, tls, source);

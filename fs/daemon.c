@@ -19,6 +19,7 @@
 struct Daemon {
     int word;
     bool foreground;
+    pid_t parent; /* of one in the background */
 };
 
 /* What the child says: a byte that is the exit status, and behind it the line to print. */
@@ -96,8 +97,16 @@ Daemon *daemon_begin(bool foreground, GError **error)
     }
     close(ends[0]);
     setsid();
-    end_with_parent(parent);
-    return daemon_new(false, ends[1]);
+    Daemon *daemon = daemon_new(false, ends[1]);
+    daemon->parent = parent;
+    daemon_stay_with_parent(daemon);
+    return daemon;
+}
+
+void daemon_stay_with_parent(const Daemon *daemon)
+{
+    if (!daemon->foreground)
+        end_with_parent(daemon->parent);
 }
 
 static void say(Daemon *daemon, guint8 status, const char *line)

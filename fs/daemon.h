@@ -23,6 +23,9 @@ typedef struct Daemon Daemon;
  */
 Daemon *daemon_begin(bool foreground, GError **error);
 
+/* Once more, after who the process is has changed: it ends with its parent until it is ready. */
+void daemon_stay_with_parent(const Daemon *daemon);
+
 /* The mount works. In the background the terminal is let go of: logs go to syslog from now on. */
 void daemon_ready(Daemon *daemon);
 

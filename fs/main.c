@@ -193,10 +193,26 @@ static void free_store(gpointer data)
 
 /* --- putting a mount together, and apart --------------------------------------------------- */
 
+/* From here on the daemon works as the user that it works for. */
+static char *find_directory(const Mount *mount, const char *key, GError **error)
+{
+    const Options *options = mount->options;
+    const Privilege *privilege = &mount->privilege;
+    char *directory = NULL;
+
+    if (!privilege->drops || options->cachedir)
+        return privilege_lend(privilege, error) ? cache_directory(options->cachedir, key, error)
+                                                : NULL;
+    directory = cache_directory_of(key, privilege->uid, privilege->gid, error);
+    if (!privilege_lend(privilege, directory ? error : NULL))
+        g_clear_pointer(&directory, g_free);
+    return directory;
+}
+
 static void open_cache(Mount *mount, const char *key)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *directory = cache_directory(mount->options->cachedir, key, &error);
+    g_autofree char *directory = find_directory(mount, key, &error);
 
     if (!directory)
         g_warning("going on without a cache on disk: %s", error->message);
@@ -214,6 +230,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->url = url_text(&options->url);
     mount->started = time(NULL);
     mount->store = store;
+    mount->privilege = privilege_of(options);
     pthread_mutex_init(&mount->quota_lock, NULL);
     open_cache(mount, key);
     mount->tree = tree_new();
@@ -348,6 +365,20 @@ static bool mount_session(struct fuse_session *session, const char *mountpoint, 
     return false;
 }
 
+/* What is mounted is served as the user that it is for. */
+static bool mount_as_root(const Mount *mount, struct fuse_session *session, GError **error)
+{
+    const Privilege *privilege = &mount->privilege;
+
+    if (!privilege_take_back(privilege, error) ||
+        !mount_session(session, mount->options->mountpoint, error))
+        return false;
+    if (privilege_drop(privilege, error))
+        return true;
+    fuse_session_unmount(session);
+    return false;
+}
+
 /* The service manager shows it beside the unit. */
 static void tell_manager(const char *state, const Mount *mount, const char *what)
 {
@@ -406,7 +437,7 @@ static bool run_session(Mount *mount, Daemon *daemon, const char *absence, GErro
     struct fuse_session *session = new_session(mount, error);
     bool served;
 
-    if (!session || !mount_session(session, options->mountpoint, error)) {
+    if (!session || !mount_as_root(mount, session, error)) {
         if (session)
             fuse_session_destroy(session);
         return false;
@@ -423,6 +454,7 @@ static bool run_session(Mount *mount, Daemon *daemon, const char *absence, GErro
     fuse_remove_signal_handlers(session);
     notifier_quiet(mount->notifier);
     wait_for(mount, engine_idle, NULL);
+    privilege_raise_to_unmount(&mount->privilege);
     fuse_session_unmount(session);
     mount_end(mount);
     fuse_session_destroy(session);
@@ -444,6 +476,7 @@ static bool mount_and_serve(const Options *options, Credentials *credentials, Da
     if (!store)
         return false;
     mount_begin(&mount, options, store, key);
+    daemon_stay_with_parent(daemon);
     if (!look_around(&mount, &absence, error) || !run_session(&mount, daemon, absence, error)) {
         if (mount.engine)
             mount_end(&mount);

@@ -15,6 +15,7 @@
 #include "engine.h"
 #include "notify.h"
 #include "options.h"
+#include "privilege.h"
 #include "tree.h"
 
 #include <pthread.h>
@@ -40,7 +41,8 @@ typedef struct Watcher Watcher;
 
 typedef struct Mount {
     const Options *options;
-    char *url; /* as a user may see it */
+    Privilege privilege; /* who works for it */
+    char *url;           /* as a user may see it */
     time_t started;
     gint64 ending; /* monotonic; when it began to end. 0: it goes on */
     Catalog *catalog;

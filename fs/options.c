@@ -138,6 +138,11 @@ static bool check(const Options *options, GError **error)
     if (options->tls == TLS_OFF && options->url.tls)
         return fail(error, "tls=off contradicts the URL: imaps:// and pop3s:// are TLS from the "
                            "first byte; only imap:// and pop3:// can do without it");
+    if (options->pin && options->tls == TLS_OFF)
+        return fail(error,
+                    "pin= is about the server's certificate, and with tls=off there is none");
+    if (options->pin && options->cafile)
+        return fail(error, "cafile= and pin= exclude each other: with a pin no authority is asked");
     return true;
 }
 
@@ -246,6 +251,7 @@ void options_clear(Options *options)
     g_free(options->cafile);
     g_free(options->cert);
     g_free(options->key);
+    g_free(options->pin);
     g_free(options->cachedir);
     g_free(options->trash);
     fuse_opt_free_args(&options->mount_args);
@@ -275,6 +281,7 @@ const char *options_help(void)
            "                       scram-sha-256, external, xoauth2, oauthbearer (auto)\n"
            "  tls=required|off     for imap:// and pop3:// (required)\n"
            "  cafile=FILE          a CA to trust besides the system's\n"
+           "  pin=sha256:HASH      accept this certificate or public key of the server, no other\n"
            "  cert=FILE, key=FILE  client certificate\n"
            "  ro                   mount read-only\n"
            "  uid=, gid=, umask=   owner and mode of what is shown (yours, 077)\n"

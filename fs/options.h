@@ -7,6 +7,7 @@
 #pragma once
 
 #define FUSE_USE_VERSION 314
+#include "../imapclient/net/tls.h"
 #include "url.h"
 
 #include <fuse_lowlevel.h>
@@ -28,6 +29,7 @@ typedef struct {
     char *auth; /* NULL: auto; else lower case: "login", "user", "scram-sha-256", … */
     TlsMode tls;
     char *cafile, *cert, *key;
+    Pin *pin; /* the certificate or key of the server that alone is accepted; NULL: none given */
 
     bool read_only;
     bool allow_other;

@@ -106,6 +106,18 @@ static bool set_tls(const Option *option, OptionTarget *target, const char *valu
     return choice >= 0;
 }
 
+static bool set_pin(const Option *option, OptionTarget *target, const char *value, GError **error)
+{
+    Pin pin;
+
+    (void)option;
+    if (!pin_parse(value, &pin, error))
+        return false;
+    g_free(target->options->pin);
+    target->options->pin = g_memdup2(&pin, sizeof pin);
+    return true;
+}
+
 static bool set_compress(const Option *option, OptionTarget *target, const char *value,
                          GError **error)
 {
@@ -265,6 +277,7 @@ static const Option table[] = {
     {"auth=", set_auth, 0, 0, 0},
     {"tls=", set_tls, 0, 0, 0},
     {"cafile=", set_path, AT(cafile), 0, 0},
+    {"pin=", set_pin, 0, 0, 0},
     {"cert=", set_path, AT(cert), 0, 0},
     {"key=", set_path, AT(key), 0, 0},
     {"uid=", set_uid, 0, 0, 0},

@@ -258,6 +258,7 @@ static void authenticate_login(ImapLogin *login)
         finish(login, error);
         return;
     }
+    sasl_warn_of_clear(&login->context);
     send_auth(login, g_steal_pointer(&command));
 }
 

@@ -326,6 +326,7 @@ static void authenticate_user(Pop3Login *login)
 {
     const char *user = login->config->user;
 
+    sasl_warn_of_clear(&login->context);
     send_word(login, "USER", user, strlen(user), &user_events);
 }
 

@@ -30,10 +30,11 @@ GError *pop3_outcome(const Pop3Reply *reply, const char *what)
     for (size_t i = 0; i < G_N_ELEMENTS(codes); i++)
         if (pop3_has_code(reply, codes[i].code))
             error = codes[i].error;
+    g_autofree char *code = quote_text(reply->code);
     g_autofree char *text = quote_text(reply->text);
     return g_error_new(MAIL_ERROR, error, "%s: the server answered %s%s%s%s %s", what,
-                       reply->kind == POP3_CONTINUE ? "+" : "-ERR", *reply->code ? " [" : "",
-                       reply->code, *reply->code ? "]" : "", *text ? text : "(no text)");
+                       reply->kind == POP3_CONTINUE ? "+" : "-ERR", *code ? " [" : "", code,
+                       *code ? "]" : "", *text ? text : "(no text)");
 }
 
 bool pop3_is_in_use(const Pop3Reply *reply)

@@ -1,9 +1,11 @@
 #include "sasl.h"
+#include "quote.h"
 #include "sasl_cram.h"
 #include "sasl_oauth.h"
 #include "sasl_scram.h"
 
 #include <errno.h>
+#include <gio/gio.h>
 #include <gsasl.h>
 #include <string.h>
 
@@ -151,7 +153,7 @@ const char *sasl_choose(const SaslContext *context, const char *const *offered, 
                         GError **error)
 {
     g_autofree char *names = g_strjoinv(" ", (char **)offered);
-    g_autofree char *printable = g_utf8_make_valid(names, (gssize)MIN(strlen(names), 300));
+    g_autofree char *printable = quote_text(names);
     const char *list = *printable ? printable : "nothing";
     return wanted ? choose_wanted(context, offered, list, wanted, error)
                   : choose_strongest(context, offered, list, error);
@@ -248,6 +250,25 @@ static bool start_library(Sasl *sasl, GError **error)
     return status == GSASL_OK;
 }
 
+static bool is_this_machine(const char *host)
+{
+    g_autoptr(GInetAddress) address = g_inet_address_new_from_string(host);
+
+    return address ? g_inet_address_get_is_loopback(address)
+                   : g_ascii_strcasecmp(host, "localhost") == 0;
+}
+
+void sasl_warn_of_clear(const SaslContext *context)
+{
+    static gint warned;
+
+    if (!context->secure && !is_this_machine(context->host) &&
+        g_atomic_int_compare_and_exchange(&warned, FALSE, TRUE))
+        g_warning("the password goes to %s in clear text, since tls=off was said: all in between "
+                  "can read it",
+                  context->host);
+}
+
 Sasl *sasl_new(const char *mechanism, const SaslContext *context, GError **error)
 {
     const Mechanism *known = find_mechanism(mechanism);
@@ -261,6 +282,8 @@ Sasl *sasl_new(const char *mechanism, const SaslContext *context, GError **error
     g_autoptr(Sasl) sasl = g_new0(Sasl, 1);
     sasl->mechanism = known;
     sasl->context = context;
+    if (known->in_clear)
+        sasl_warn_of_clear(context);
     if (known->maker == MADE_BY_GSASL && !start_library(sasl, error))
         return NULL;
     return g_steal_pointer(&sasl);

@@ -47,6 +47,13 @@ const char *sasl_choose(const SaslContext *context, const char *const *offered, 
  */
 Sasl *sasl_new(const char *mechanism, const SaslContext *context, GError **error);
 
+/*
+ * The password or token is about to be sent as it is (sasl_new says so itself). Without TLS, and
+ * where the host is not this machine, as a tunnel's end is: warns of it, once in the process's
+ * life.
+ */
+void sasl_warn_of_clear(const SaslContext *context);
+
 /* Whether the client speaks first, so that an initial response can be sent (RFC 4959, 5034). */
 bool sasl_client_first(Sasl *sasl);
 

@@ -11,13 +11,14 @@
 
 /*
  * session is the newest resumable session that a server gave, and is tried only with the host that
- * it was verified for, since a resumed handshake shows no certificate.
+ * it was verified for, since a resumed handshake shows no certificate. A pin is set before any.
  */
 struct TlsPolicy {
     gatomicrefcount references;
     SSL_CTX *context;
     SSL_SESSION *session;
     char *session_host;
+    Pin pin; /* for verify_pin, where that is set */
 };
 
 static void forget_session(TlsPolicy *policy)
@@ -188,6 +189,23 @@ TlsPolicy *tls_policy_new(const char *cafile, const char *cert, const char *key,
         !load_client_certificate(policy->context, cert, key, error))
         return NULL;
     return g_steal_pointer(&policy);
+}
+
+/* OpenSSL's cert_verify_callback: in place of the chain, and of the name. */
+static int verify_pin(X509_STORE_CTX *verification, void *data)
+{
+    const TlsPolicy *policy = data;
+    X509 *certificate = X509_STORE_CTX_get0_cert(verification);
+    bool matches = certificate && pin_matches(&policy->pin, certificate);
+
+    X509_STORE_CTX_set_error(verification, matches ? X509_V_OK : TLS_NOT_THE_PINNED_ONE);
+    return matches;
+}
+
+void tls_policy_pin(TlsPolicy *policy, const Pin *pin)
+{
+    policy->pin = *pin;
+    SSL_CTX_set_cert_verify_callback(policy->context, verify_pin, policy);
 }
 
 TlsPolicy *tls_policy_ref(TlsPolicy *policy)

@@ -121,6 +121,33 @@ static char *issuer_text(X509 *certificate)
                            issuer);
 }
 
+/* ", or its key with pin=sha256:…", so that a user can compare. */
+static char *pin_hint(X509 *certificate)
+{
+    g_autofree char *pin = certificate ? pin_of_key(certificate) : NULL;
+
+    return pin ? g_strdup_printf(", or its key with pin=%s", pin) : g_strdup("");
+}
+
+static char *self_signed_text(X509 *certificate)
+{
+    g_autofree char *hint = pin_hint(certificate);
+
+    return g_strdup_printf("the server's certificate is self-signed; give it with cafile=FILE%s, "
+                           "if you trust it: its owner can tell its fingerprint",
+                           hint);
+}
+
+static char *pin_text(X509 *certificate)
+{
+    g_autofree char *hint = pin_hint(certificate);
+
+    return g_strdup_printf(
+        "the server's certificate is not the one that pin= names; somebody else "
+        "may have answered. If its owner says that it has a new one, give that%s",
+        hint);
+}
+
 /* What is wrong with the certificate, for X509_V_ERR code. */
 static char *verify_text(long code, X509 *certificate, const char *host)
 {
@@ -133,8 +160,9 @@ static char *verify_text(long code, X509 *certificate, const char *host)
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         return name_text(certificate, host);
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-        return g_strdup("the server's certificate is self-signed; give it with cafile=FILE if you "
-                        "trust it");
+        return self_signed_text(certificate);
+    case TLS_NOT_THE_PINNED_ONE:
+        return pin_text(certificate);
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:

@@ -5,6 +5,9 @@
 
 #include "tls.h"
 
+/* The verification result where a certificate is not the one that the user named. */
+#define TLS_NOT_THE_PINNED_ONE X509_V_ERR_APPLICATION_VERIFICATION
+
 /* After a failed handshake: the session that it may have tried to resume is not tried again. */
 void tls_forget_session(SSL *ssl);
 

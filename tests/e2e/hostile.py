@@ -492,9 +492,17 @@ class Certificates:
         """The files of a certificate and its key."""
         return self.path(name), self.folder / f"{name}.key"
 
+    def fingerprint(self, name, kind):
+        """Of a certificate or of its "key", as pin= wants it."""
+        der = self._openssl("x509", "-in", f"{name}.pem", "-outform", "DER")
+        if kind == "key":
+            der = self._openssl("pkey", "-in", f"{name}.key", "-pubout", "-outform", "DER")
+            return "sha256:" + base64.b64encode(hashlib.sha256(der).digest()).decode()
+        return "sha256:" + hashlib.sha256(der).hexdigest()
+
     def _openssl(self, *arguments):
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, stdin=subprocess.DEVNULL,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        return subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout
 
     def _key(self, name):
         self._openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{name}.key")

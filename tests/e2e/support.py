@@ -241,7 +241,7 @@ class Mount:
     kept from one start() to the next.
 
     options: "refresh=1", …; cafile, passfile and cachedir are given unless they are among them, or
-    passcmd is, or the server has no certificate.
+    passcmd is, or pin is, or the server has no certificate.
     """
 
     def __init__(self, server, *options, url=None, arguments=(), background=False, password="pass", environment=None):
@@ -257,7 +257,7 @@ class Mount:
         if "passcmd" in given:
             given.add("passfile")
         usual = {"cafile": server.ca, "passfile": self.passfile, "cachedir": self.cache}
-        given |= {"cafile"} if server.ca is None else set()
+        given |= {"cafile"} if server.ca is None or "pin" in given else set()
         self.options = list(options) + [f"{name}={value}" for name, value in usual.items() if name not in given]
         self.pid = None
         self.exit_status = None

@@ -6,7 +6,7 @@ import socket
 import ssl
 
 import hostilecase
-from hostile import Folder, Message, Scram, Server
+from hostile import Certificates, Folder, Message, Scram, Server
 from hostilecase import HostileTest, attempt, hostile_mount, is_exact, read
 from support import MountFailed, wait_for
 
@@ -105,6 +105,20 @@ class CertificateTest(HostileTest):
             cases[f"good, {tls}"] = lambda tls=tls: works(private_server(tls=tls), arguments=["-d"])
             cases[f"for another name of the same machine, {tls}"] = lambda tls=tls: (lambda server: refused(
                 server, "127.0.0.1", url=server.url(user=USER, host="127.0.0.1")))(private_server(tls=tls))
+        self.run_cases(cases)
+
+    def test_pinned(self):
+        """A pin is as good as an issuer, for that certificate alone."""
+        pins = {(name, kind): Certificates.get().fingerprint(name, kind)
+                for name in CERTIFICATES | {"good": ""} for kind in ("certificate", "key")}
+        cases = {f"{name} by its {kind}, {tls}": lambda name=name, pin=pin, tls=tls: works(
+                     private_server(tls=tls, certificate=name), f"pin={pin}", arguments=["-d"])
+                 for (name, kind), pin in pins.items() for tls in ("implicit", "starttls")}
+        # A certificate of a trusted authority's too, where it is not the one.
+        cases |= {f"{name}, not self-signed": lambda name=name: refused(
+                      private_server(tls="implicit", certificate=name), "not the one that pin= names",
+                      f"pin={pins['self-signed', 'key']}", arguments=["-d"])
+                  for name in ("good", "unknown", "expired", "wrong-name")}
         self.run_cases(cases)
 
     def test_another_certificate_later(self):

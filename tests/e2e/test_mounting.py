@@ -192,7 +192,8 @@ class ServerTest(Refused):
                                        r"machine's clock wrong\?\)"),
                            ("wrong-name", r"is for mail\.example\.org, not for localhost; mount it by a name that the "
                                           "certificate has"),
-                           ("self-signed", "is self-signed; give it with cafile=FILE if you trust it")):
+                           ("self-signed", "is self-signed; give it with cafile=FILE, or its key with pin=sha256:[0-9a-f]{64}, if "
+                                           "you trust it: its owner can tell its fingerprint")):
             with self.subTest(name), Scripted(tls="implicit", certificate=name) as server:
                 ended = self.place.attempt(server.url(), f"cafile={server.ca}")
                 self.assertEqual(ended.status, FAILURE)

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#define PIN "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define URL "imaps://ann@mail.example.org/A,b"
 
 static char *mountpoint;
@@ -341,10 +342,26 @@ static void test_url_and_options(void **state)
     assert_null(no_user.user);
 }
 
+static void test_pin(void **state)
+{
+    g_auto(Options) options = {0};
+
+    (void)state;
+    assert_list(&options, "pin=" PIN);
+    assert_non_null(options.pin);
+    assert_int_equal(options.pin->hash[0], 0xe3);
+    assert_int_equal(options.pin->hash[31], 0x55);
+    assert_list_refused("pin=0123", "pin=0123");
+    assert_list_refused("pin=sha256:0123", "openssl x509");
+}
+
 static void test_what_excludes_each_other(void **state)
 {
     (void)state;
     assert_list_refused("passfile=/x,passcmd=y", "exclude each other");
+    assert_list_refused("cafile=/x,pin=" PIN, "exclude each other");
+    assert_refused(WORDS("imap://h", mountpoint, "-o", "tls=off,pin=" PIN), EINVAL,
+                   "there is none");
     assert_list_refused("auth=user", "for IMAP, auth=login");
     assert_list_refused("auth=apop", "for IMAP, auth=auto");
     assert_list_refused("key=/x", "key= needs cert=");
@@ -515,6 +532,7 @@ int main(void)
         cmocka_unit_test(test_paths_become_absolute),
         cmocka_unit_test(test_escapes),
         cmocka_unit_test(test_url_and_options),
+        cmocka_unit_test(test_pin),
         cmocka_unit_test(test_what_excludes_each_other),
         cmocka_unit_test(test_kernel_options),
         cmocka_unit_test(test_ro),

@@ -45,6 +45,18 @@ static void test_texts(void **state)
     assert_false(pop3_has_code(&coded, "AUT"));
 }
 
+/* What a server says, its code too, can't do anything to a terminal. */
+static void test_control_characters(void **state)
+{
+    const Pop3Reply reply = {POP3_ERR, "IN-USE\r\33[2J\xff", "some\rbody\33"};
+    g_autoptr(GError) error = pop3_outcome(&reply, "login");
+
+    (void)state;
+    assert_true(g_utf8_validate(error->message, -1, NULL));
+    for (const char *c = error->message; *c; c++)
+        assert_false(g_ascii_iscntrl(*c));
+}
+
 static void test_in_use(void **state)
 {
     static const struct {
@@ -78,6 +90,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errnos),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_control_characters),
         cmocka_unit_test(test_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,9 +254,68 @@ static void test_password_is_wiped(void **state)
     }
 }
 
+/* What a server offers stands in the message, but can't do anything to a terminal. */
+static void test_strange_offers(void **state)
+{
+    static const char *const offered[] = {"X\rY", "\33[2J\xff", NULL};
+    const SaslContext context = {.user = "ann", .secure = true};
+    g_autoptr(GError) error = NULL;
+
+    (void)state;
+    assert_null(sasl_choose(&context, offered, NULL, &error));
+    assert_true(g_utf8_validate(error->message, -1, NULL));
+    for (const char *c = error->message; *c; c++)
+        assert_false(g_ascii_iscntrl(*c));
+}
+
+static void count_warning(const char *domain, GLogLevelFlags level, const char *text,
+                          gpointer count)
+{
+    (void)domain;
+    assert_true(level & G_LOG_LEVEL_WARNING);
+    assert_null(strstr(text, "pencil"));
+    ++*(unsigned *)count;
+}
+
+static void begin(const char *mechanism, const char *host, bool secure)
+{
+    g_autoptr(Secret) password = secret_new("pencil", -1);
+    const SaslContext context = {.user = "ann",
+                                 .password = password,
+                                 .host = host,
+                                 .service = "imap",
+                                 .secure = secure,
+                                 .allow_clear = true};
+    g_autoptr(Sasl) sasl = sasl_new(mechanism, &context, NULL);
+
+    assert_non_null(sasl);
+}
+
+/* Only where the password itself is sent, to another machine, and once. */
+static void test_clear_text_is_warned_of(void **state)
+{
+    unsigned count = 0;
+
+    (void)state;
+    g_log_set_default_handler(count_warning, &count);
+    begin("PLAIN", "localhost", false);
+    begin("PLAIN", "::1", false);
+    begin("PLAIN", "127.8.0.1", false);
+    begin("PLAIN", "mail.example.org", true);
+    begin("CRAM-MD5", "mail.example.org", false);
+    assert_int_equal(count, 0);
+    begin("PLAIN", "mail.example.org", false);
+    assert_int_equal(count, 1);
+    begin("XOAUTH2", "192.0.2.7", false);
+    assert_int_equal(count, 1);
+    g_log_set_default_handler(g_log_default_handler, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_strange_offers),
+        cmocka_unit_test(test_clear_text_is_warned_of),
         cmocka_unit_test(test_choice_takes_the_strongest),
         cmocka_unit_test(test_choice_of_external),
         cmocka_unit_test(test_choice_in_clear),

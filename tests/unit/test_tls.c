@@ -147,6 +147,8 @@ static void test_self_signed(void **state)
     g_autoptr(TlsPolicy) strict = policy_trusting(&other);
     g_autoptr(TlsPolicy) trusting = policy_trusting(&server);
     assert_refused(strict, "mail.example.org", &server, "self-signed", "cafile=");
+    g_autofree char *pin = pin_of_key(server.certificate);
+    assert_refused(strict, "mail.example.org", &server, "self-signed", pin);
     assert_trusted(trusting, "mail.example.org", &server);
     identity_clear(&other);
     identity_clear(&server);
@@ -165,6 +167,54 @@ static void test_pinned_leaf(void **state)
     identity_clear(&sister);
     identity_clear(&server);
     identity_clear(&authority);
+}
+
+/* A pin takes the place of issuer, name and dates, for that one key and nobody else. */
+static void test_pin(void **state)
+{
+    (void)state;
+    Identity authority = authority_new("Authority");
+    Identity server = identity_new(
+        &(IdentityRequest){"x", "DNS:other.example", NULL, -9 * DAY, -2 * DAY, FALSE});
+    Identity stranger = issued_by(&authority, "x", "DNS:mail.example.org");
+    g_autofree char *text = pin_of_key(server.certificate);
+    g_autofree char *shown = pin_of_key(stranger.certificate);
+    g_autoptr(TlsPolicy) policy = policy_trusting(&authority);
+    Pin pin;
+    assert_true(pin_parse(text, &pin, NULL));
+    assert_trusted(policy, "mail.example.org", &stranger);
+    tls_policy_pin(policy, &pin);
+    assert_trusted(policy, "mail.example.org", &server);
+    assert_refused(policy, "mail.example.org", &stranger, "not the one that pin= names", shown);
+    identity_clear(&stranger);
+    identity_clear(&server);
+    identity_clear(&authority);
+}
+
+/* Who shows a pinned certificate without having its key gets nowhere. */
+static void test_pin_without_the_key(void **state)
+{
+    (void)state;
+    Identity server = issued_by(NULL, "x", "DNS:mail.example.org");
+    Identity thief = issued_by(NULL, "x", "DNS:mail.example.org");
+    g_autofree char *text = pin_of_key(server.certificate);
+    g_autoptr(TlsPolicy) policy = tls_policy_new(NULL, NULL, NULL, NULL);
+    g_autoptr(GError) error = NULL;
+    Pin pin;
+    assert_true(pin_parse(text, &pin, NULL));
+    tls_policy_pin(policy, &pin);
+    X509_set_pubkey(server.certificate, thief.key); /* so that OpenSSL lets a server have both */
+    SSL_CTX *context = server_context(&(Identity){server.certificate, thief.key});
+    Pair pair = pair_new(policy, "mail.example.org", context);
+    X509_set_pubkey(server.certificate, server.key); /* what it shows is the true one again */
+    if (shake_hands(&pair))
+        fail_msg("a server was believed that has not got the key");
+    error = tls_handshake_error(pair.client, "mail.example.org");
+    assert_true(g_error_matches(error, MAIL_ERROR, EPROTO)); /* the certificate was the right one */
+    pair_clear(&pair);
+    SSL_CTX_free(context);
+    identity_clear(&thief);
+    identity_clear(&server);
 }
 
 static void test_expired_and_not_yet(void **state)
@@ -556,6 +606,8 @@ int main(void)
         cmocka_unit_test(test_unknown_issuer),
         cmocka_unit_test(test_self_signed),
         cmocka_unit_test(test_pinned_leaf),
+        cmocka_unit_test(test_pin),
+        cmocka_unit_test(test_pin_without_the_key),
         cmocka_unit_test(test_expired_and_not_yet),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_addresses),
