@@ -1,84 +1,43 @@
-#include "maildrop.h"
+#include "maildrop_private.h"
 
-#include "../imapclient/net/quote.h"
-#include "../imapclient/net/reach.h"
 #include "limits.h"
 
 #include <errno.h>
 
 enum {
-    FAREWELL_MILLIS = 1500,   /* how long QUIT may take where that is all that is waited for */
-    FIRST_RETRY_MILLIS = 500, /* until a maildrop that is in use is tried again; then doubled, */
-    LAST_RETRY_MILLIS = 5000, /* up to this */
-    SNAPSHOT_SECONDS = 60,    /* so long a session that is at work is believed to be up to date */
-    LONGEST_IDLE = 540,       /* seconds; a server may end the session after 600 */
+    FAREWELL_MILLIS = 1500, /* how long QUIT may take where that is all that is waited for */
+    SNAPSHOT_SECONDS = 60,  /* so long a session that is at work is believed to be up to date */
+    LONGEST_IDLE = 540,     /* seconds; a server may end the session after 600 */
 };
 
-/*
- * An operation is in `waiting` or `ahead_waiting` (its session NULL) or in `running`. Everything is
- * started from dispatch, which runs as a source of its own, and frees a session that is dead.
- */
-struct Pop3Maildrop {
-    Pop3Config config; /* strings owned */
-    Reach *reach;
-    Pop3Session *session;
-    GQueue running, waiting, ahead_waiting;
-    GSource *dispatch;
-    GSource *idle;  /* the session is left when it fires */
-    GSource *retry; /* until then nobody connects */
-    unsigned last_number;
-    GHashTable *known;
-    bool has_uidl;
-    /* Of the session: */
-    bool synced;      /* a sync took what it lists */
-    bool was_idle;    /* since then */
-    gint64 synced_at; /* monotonic */
-    /* Of those before: */
-    gint64 trying_since; /* monotonic; when who waits now was first turned away; 0: was not */
-    unsigned retry_millis;
-    gint64 logged_in_at; /* monotonic */
-    unsigned login_delay;
-    char *capabilities;
-    unsigned caps;   /* Pop3Cap */
-    char *tls_lines; /* of the status, as of the latest session; NULL: there was none */
-    MailDone closed; /* set: closing */
-    bool told_closed;
-    gpointer closed_data;
-    GSource *farewell;
-};
-
-static void schedule_dispatch(Pop3Maildrop *maildrop);
-
-static void drop_source(GSource **source)
+void pop3_maildrop_drop_source(GSource **source)
 {
     if (*source)
         g_source_destroy(*source);
     g_clear_pointer(source, g_source_unref);
 }
 
-static void attach(GSource **source, guint millis, GSourceFunc function, gpointer data)
+void pop3_maildrop_attach(GSource **source, guint millis, GSourceFunc function, gpointer data)
 {
-    drop_source(source);
+    pop3_maildrop_drop_source(source);
     *source = g_timeout_source_new(millis);
     g_source_set_callback(*source, function, data, NULL);
     g_source_attach(*source, g_main_context_get_thread_default());
 }
 
-static bool is_in_state(const Pop3Maildrop *maildrop, Pop3SessionState state)
+bool pop3_maildrop_is(const Pop3Maildrop *maildrop, Pop3SessionState state)
 {
     return maildrop->session && pop3_session_state(maildrop->session) == state;
 }
 
-static bool has_waiting(const Pop3Maildrop *maildrop)
+bool pop3_maildrop_has_waiting(const Pop3Maildrop *maildrop)
 {
     return maildrop->waiting.head || maildrop->ahead_waiting.head;
 }
 
 /* --- failing ------------------------------------------------------------------------------- */
 
-/* All that waits now fails; for_good: even what could begin again. error NULL: each with its
- * verdict, if that is one. */
-static void fail_waiting(Pop3Maildrop *maildrop, const GError *error, bool for_good)
+void pop3_maildrop_fail_waiting(Pop3Maildrop *maildrop, const GError *error, bool for_good)
 {
     GQueue *const queues[] = {&maildrop->waiting, &maildrop->ahead_waiting};
     const guint lengths[] = {maildrop->waiting.length, maildrop->ahead_waiting.length};
@@ -97,7 +56,7 @@ static void fail_waiting(Pop3Maildrop *maildrop, const GError *error, bool for_g
     }
 }
 
-static void fail_running(Pop3Maildrop *maildrop, const GError *error)
+void pop3_maildrop_fail_running(Pop3Maildrop *maildrop, const GError *error)
 {
     Pop3Op *op;
 
@@ -105,164 +64,15 @@ static void fail_running(Pop3Maildrop *maildrop, const GError *error)
         pop3_op_finish(op, g_error_copy(error));
 }
 
-/* --- being turned away --------------------------------------------------------------------- */
-
-static gboolean retry_now(gpointer data)
-{
-    Pop3Maildrop *maildrop = data;
-
-    g_clear_pointer(&maildrop->retry, g_source_unref);
-    schedule_dispatch(maildrop);
-    return G_SOURCE_REMOVE;
-}
-
-/* Nobody waits any more. */
-static void stop_trying(Pop3Maildrop *maildrop)
-{
-    drop_source(&maildrop->retry);
-    maildrop->trying_since = 0;
-    maildrop->retry_millis = 0;
-}
-
-/* Whether it is worth while to wait so long; then nobody connects before. */
-static bool wait_for_maildrop(Pop3Maildrop *maildrop, gint64 millis)
-{
-    gint64 now = g_get_monotonic_time();
-    gint64 end;
-
-    if (!maildrop->trying_since)
-        maildrop->trying_since = now;
-    end = maildrop->trying_since + (gint64)maildrop->config.timeout * G_USEC_PER_SEC;
-    if (now + millis * 1000 >= end) {
-        stop_trying(maildrop);
-        return false;
-    }
-    attach(&maildrop->retry, (guint)millis, retry_now, maildrop);
-    return true;
-}
-
-/* The login was refused this time. */
-static void turned_away(Pop3Maildrop *maildrop, bool in_use, const GError *error)
-{
-    g_autoptr(GError) failure = NULL;
-
-    if (!maildrop->trying_since)
-        g_message("the maildrop %s; waiting up to %u s (timeout=): %s",
-                  in_use ? "is in use by another client" : "can't be opened again so soon",
-                  maildrop->config.timeout, error->message);
-    maildrop->retry_millis = maildrop->retry_millis
-                                 ? MIN(2 * maildrop->retry_millis, LAST_RETRY_MILLIS)
-                                 : FIRST_RETRY_MILLIS;
-    if (wait_for_maildrop(maildrop, maildrop->retry_millis))
-        return;
-    failure = g_error_new(MAIL_ERROR, EAGAIN, "the maildrop %s, and timeout=%u is over: %s",
-                          in_use ? "is in use by another client" : "can't be opened again so soon",
-                          maildrop->config.timeout, error->message);
-    g_warning("%s", failure->message);
-    fail_waiting(maildrop, failure, true);
-}
-
-/* Whether LOGIN-DELAY lets us in now (RFC 2449 section 6.5); else waits, or fails what waits. */
-static bool may_connect(Pop3Maildrop *maildrop)
-{
-    gint64 again = maildrop->logged_in_at + (gint64)maildrop->login_delay * G_USEC_PER_SEC;
-    gint64 left = again - g_get_monotonic_time();
-    g_autoptr(GError) error = NULL;
-
-    if (!maildrop->login_delay || !maildrop->logged_in_at || left <= 0)
-        return true;
-    if (wait_for_maildrop(maildrop, left / 1000 + 1))
-        return false;
-    error = g_error_new(MAIL_ERROR, EAGAIN,
-                        "%s:%u: the server lets us log in once in %u s (LOGIN-DELAY); the next "
-                        "time is in %u s",
-                        maildrop->config.host, maildrop->config.port, maildrop->login_delay,
-                        (unsigned)(left / G_USEC_PER_SEC + 1));
-    g_warning("%s", error->message);
-    fail_waiting(maildrop, error, true);
-    return false;
-}
-
-/* --- what the session tells ---------------------------------------------------------------- */
-
-static void on_ready(gpointer data)
-{
-    Pop3Maildrop *maildrop = data;
-    const Pop3LoginResult *login = pop3_session_login(maildrop->session);
-    const GString *text = login->caps.text;
-
-    maildrop->trying_since = 0;
-    maildrop->retry_millis = 0;
-    reach_worked(maildrop->reach);
-    maildrop->logged_in_at = g_get_monotonic_time();
-    maildrop->login_delay = login->login_delay;
-    g_free(maildrop->capabilities);
-    maildrop->capabilities = text ? quote_text(text->str) : NULL;
-    maildrop->caps = login->caps.bits;
-    g_free(maildrop->tls_lines);
-    maildrop->tls_lines = stream_tls_lines(pop3_conn_stream(pop3_session_conn(maildrop->session)));
-    schedule_dispatch(maildrop);
-}
-
-/* The maildrop can't be listed: what waits for that fails. */
-static void on_listed(gpointer data, const GError *error)
-{
-    Pop3Maildrop *maildrop = data;
-
-    if (error)
-        fail_waiting(maildrop, error, false);
-    schedule_dispatch(maildrop);
-}
-
-static void on_left(gpointer data, const GError *error)
-{
-    Pop3Maildrop *maildrop = data;
-    g_autoptr(GQueue) ended = g_queue_copy(&maildrop->running);
-    g_autoptr(GError) unanswered = g_error_new(MAIL_ERROR, ENOTCONN, "the session has ended");
-    Pop3Op *op;
-
-    while ((op = g_queue_pop_head(ended)))
-        if (g_queue_find(&maildrop->running, op) && op->klass->left)
-            op->klass->left(op, error);
-    fail_running(maildrop, unanswered);
-    schedule_dispatch(maildrop);
-}
-
-static void on_dead(gpointer data, const GError *error)
-{
-    Pop3Maildrop *maildrop = data;
-    const Pop3LoginResult *login = pop3_session_login(maildrop->session);
-
-    fail_running(maildrop, error);
-    schedule_dispatch(maildrop);
-    if (maildrop->closed)
-        return;
-    if (login->in_use || login->too_soon)
-        turned_away(maildrop, login->in_use, error);
-    else if (pop3_session_was_ready(maildrop->session))
-        g_info("connection lost: %s", error->message);
-    else if (reach_failed(maildrop->reach, error))
-        fail_waiting(maildrop, error, true);
-}
-
-static const Pop3SessionEvents session_events = {on_ready, on_listed, on_left, on_dead};
-
 /* --- dispatching ---------------------------------------------------------------------------- */
-
-static void drop_session(Pop3Maildrop *maildrop)
-{
-    drop_source(&maildrop->farewell);
-    g_clear_pointer(&maildrop->session, pop3_session_free);
-    maildrop->synced = maildrop->was_idle = false;
-}
 
 static gboolean farewell_over(gpointer data)
 {
     Pop3Maildrop *maildrop = data;
 
     g_clear_pointer(&maildrop->farewell, g_source_unref);
-    drop_session(maildrop);
-    schedule_dispatch(maildrop);
+    pop3_maildrop_drop_session(maildrop);
+    pop3_maildrop_schedule(maildrop);
     return G_SOURCE_REMOVE;
 }
 
@@ -271,7 +81,7 @@ static gboolean idle_over(gpointer data)
     Pop3Maildrop *maildrop = data;
 
     g_clear_pointer(&maildrop->idle, g_source_unref);
-    if (is_in_state(maildrop, POP3_SESSION_READY))
+    if (pop3_maildrop_is(maildrop, POP3_SESSION_READY))
         pop3_session_quit(maildrop->session);
     return G_SOURCE_REMOVE;
 }
@@ -283,7 +93,7 @@ static void begin_idling(Pop3Maildrop *maildrop)
 
     maildrop->was_idle = true;
     if (!maildrop->idle)
-        attach(&maildrop->idle, seconds * 1000, idle_over, maildrop);
+        pop3_maildrop_attach(&maildrop->idle, seconds * 1000, idle_over, maildrop);
 }
 
 static bool sync_waits(const Pop3Maildrop *maildrop)
@@ -406,28 +216,10 @@ static void work(Pop3Maildrop *maildrop)
         start_ahead(maildrop);
 }
 
-/* Who waits and can't have a session is told so. Whoever locks the maildrop can be reached. */
-static void connect_or_fail(Pop3Maildrop *maildrop)
-{
-    if (maildrop->retry)
-        return;
-    if (!reach_is_due(maildrop->reach) &&
-        !(has_waiting(maildrop) && reach_may_try(maildrop->reach))) {
-        fail_waiting(maildrop, NULL, true);
-        return;
-    }
-    if (!may_connect(maildrop))
-        return;
-    reach_trying(maildrop->reach);
-    maildrop->config.password = reach_password(maildrop->reach);
-    maildrop->session = pop3_session_new(&maildrop->config, ++maildrop->last_number,
-                                         &maildrop->has_uidl, &session_events, maildrop);
-}
-
 /* Everybody has gone: tells so, once. */
 static void close_finished(Pop3Maildrop *maildrop)
 {
-    drop_source(&maildrop->farewell);
+    pop3_maildrop_drop_source(&maildrop->farewell);
     if (!maildrop->told_closed) {
         maildrop->told_closed = true;
         maildrop->closed(maildrop->closed_data, NULL);
@@ -438,28 +230,8 @@ static void cancel_all(Pop3Maildrop *maildrop)
 {
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ECANCELED, "pullmail is being unmounted");
 
-    fail_waiting(maildrop, error, true);
-    fail_running(maildrop, error);
-}
-
-/* Behind a suspension the session may be gone, and nobody would tell. */
-static void drop_sleeper(Pop3Maildrop *maildrop)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!reach_was_asleep(maildrop->reach) || !is_in_state(maildrop, POP3_SESSION_READY))
-        return;
-    error = g_error_new(MAIL_ERROR, ENOTCONN, "the machine was suspended");
-    pop3_conn_fail(pop3_session_conn(maildrop->session), error);
-}
-
-static void drop_stalled(Pop3Maildrop *maildrop)
-{
-    if (!has_waiting(maildrop) || !is_in_state(maildrop, POP3_SESSION_CONNECTING) ||
-        !reach_is_stalled(maildrop->reach))
-        return;
-    drop_session(maildrop);
-    reach_dropped(maildrop->reach);
+    pop3_maildrop_fail_waiting(maildrop, error, true);
+    pop3_maildrop_fail_running(maildrop, error);
 }
 
 static gboolean dispatch(gpointer data)
@@ -467,40 +239,41 @@ static gboolean dispatch(gpointer data)
     Pop3Maildrop *maildrop = data;
 
     g_clear_pointer(&maildrop->dispatch, g_source_unref);
-    if (is_in_state(maildrop, POP3_SESSION_DEAD))
-        drop_session(maildrop);
+    if (pop3_maildrop_is(maildrop, POP3_SESSION_DEAD))
+        pop3_maildrop_drop_session(maildrop);
     if (maildrop->closed) {
         cancel_all(maildrop);
-        if (!is_in_state(maildrop, POP3_SESSION_LEAVING))
-            drop_session(maildrop);
+        if (!pop3_maildrop_is(maildrop, POP3_SESSION_LEAVING))
+            pop3_maildrop_drop_session(maildrop);
         if (!maildrop->session)
             close_finished(maildrop);
         return G_SOURCE_REMOVE;
     }
     start_offline(maildrop);
-    drop_sleeper(maildrop);
-    drop_stalled(maildrop);
-    if (has_waiting(maildrop) || maildrop->running.head)
-        drop_source(&maildrop->idle);
+    pop3_maildrop_drop_sleeper(maildrop);
+    pop3_maildrop_drop_stalled(maildrop);
+    if (pop3_maildrop_has_waiting(maildrop) || maildrop->running.head)
+        pop3_maildrop_drop_source(&maildrop->idle);
     else
-        stop_trying(maildrop);
-    if (is_in_state(maildrop, POP3_SESSION_READY)) {
+        pop3_maildrop_stop_trying(maildrop);
+    if (pop3_maildrop_is(maildrop, POP3_SESSION_READY)) {
         work(maildrop);
-        if (is_in_state(maildrop, POP3_SESSION_READY) && !has_waiting(maildrop) &&
-            !maildrop->running.head)
+        if (pop3_maildrop_is(maildrop, POP3_SESSION_READY) &&
+            !pop3_maildrop_has_waiting(maildrop) && !maildrop->running.head)
             begin_idling(maildrop);
     } else if (!maildrop->session) {
-        connect_or_fail(maildrop);
-    } else if (!is_in_state(maildrop, POP3_SESSION_LEAVING)) {
-        fail_waiting(maildrop, NULL, true);
-    } else if (is_in_state(maildrop, POP3_SESSION_LEAVING) && has_waiting(maildrop) &&
-               !maildrop->running.head && !maildrop->farewell) {
-        attach(&maildrop->farewell, FAREWELL_MILLIS, farewell_over, maildrop);
+        pop3_maildrop_connect(maildrop);
+    } else if (!pop3_maildrop_is(maildrop, POP3_SESSION_LEAVING)) {
+        pop3_maildrop_fail_waiting(maildrop, NULL, true);
+    } else if (pop3_maildrop_is(maildrop, POP3_SESSION_LEAVING) &&
+               pop3_maildrop_has_waiting(maildrop) && !maildrop->running.head &&
+               !maildrop->farewell) {
+        pop3_maildrop_attach(&maildrop->farewell, FAREWELL_MILLIS, farewell_over, maildrop);
     }
     return G_SOURCE_REMOVE;
 }
 
-static void schedule_dispatch(Pop3Maildrop *maildrop)
+void pop3_maildrop_schedule(Pop3Maildrop *maildrop)
 {
     if (maildrop->dispatch)
         return;
@@ -522,7 +295,7 @@ void pop3_maildrop_submit(Pop3Maildrop *maildrop, Pop3Op *op)
     op->maildrop = maildrop;
     op->since = reach_now(maildrop->reach);
     g_queue_push_tail(queue_of(maildrop, op), op);
-    schedule_dispatch(maildrop);
+    pop3_maildrop_schedule(maildrop);
 }
 
 void pop3_maildrop_leave(Pop3Maildrop *maildrop, Pop3Op *op, bool again)
@@ -536,7 +309,7 @@ void pop3_maildrop_leave(Pop3Maildrop *maildrop, Pop3Op *op, bool again)
     op->session = NULL;
     if (again)
         g_queue_push_tail(queue_of(maildrop, op), op);
-    schedule_dispatch(maildrop);
+    pop3_maildrop_schedule(maildrop);
 }
 
 void pop3_maildrop_cancel(Pop3Maildrop *maildrop, Pop3Op *op)
@@ -564,12 +337,12 @@ void pop3_maildrop_close(Pop3Maildrop *maildrop, MailDone done, gpointer data)
     cancel_all(maildrop);
     maildrop->closed = done;
     maildrop->closed_data = data;
-    drop_source(&maildrop->retry);
-    drop_source(&maildrop->idle);
-    if (is_in_state(maildrop, POP3_SESSION_READY))
+    pop3_maildrop_drop_source(&maildrop->retry);
+    pop3_maildrop_drop_source(&maildrop->idle);
+    if (pop3_maildrop_is(maildrop, POP3_SESSION_READY))
         pop3_session_quit(maildrop->session);
-    attach(&maildrop->farewell, FAREWELL_MILLIS, farewell_over, maildrop);
-    schedule_dispatch(maildrop);
+    pop3_maildrop_attach(&maildrop->farewell, FAREWELL_MILLIS, farewell_over, maildrop);
+    pop3_maildrop_schedule(maildrop);
 }
 
 /* --- life and looks ------------------------------------------------------------------------------
@@ -577,7 +350,7 @@ void pop3_maildrop_close(Pop3Maildrop *maildrop, MailDone done, gpointer data)
 
 static void look(gpointer data)
 {
-    schedule_dispatch(data);
+    pop3_maildrop_schedule(data);
 }
 
 Pop3Maildrop *pop3_maildrop_new(const Pop3Config *config)
@@ -615,14 +388,14 @@ void pop3_maildrop_free(Pop3Maildrop *maildrop)
 {
     if (!maildrop)
         return;
-    drop_source(&maildrop->dispatch);
-    drop_source(&maildrop->idle);
-    drop_source(&maildrop->retry);
-    drop_source(&maildrop->farewell);
+    pop3_maildrop_drop_source(&maildrop->dispatch);
+    pop3_maildrop_drop_source(&maildrop->idle);
+    pop3_maildrop_drop_source(&maildrop->retry);
+    pop3_maildrop_drop_source(&maildrop->farewell);
     free_queue(&maildrop->running);
     free_queue(&maildrop->waiting);
     free_queue(&maildrop->ahead_waiting);
-    drop_session(maildrop);
+    pop3_maildrop_drop_session(maildrop);
     if (maildrop->known)
         g_hash_table_unref(maildrop->known);
     g_free((char *)maildrop->config.host);
@@ -652,7 +425,8 @@ void pop3_maildrop_describe(Pop3Maildrop *maildrop, GString *text)
     g_string_append_printf(text, "capabilities: %s\ncapabilities-in-use: %s\n",
                            maildrop->capabilities ? maildrop->capabilities : "", in_use);
     g_string_append(text, maildrop->tls_lines ? maildrop->tls_lines : none);
-    g_string_append_printf(text, "connections: %u\n", is_in_state(maildrop, POP3_SESSION_READY));
+    g_string_append_printf(text, "connections: %u\n",
+                           pop3_maildrop_is(maildrop, POP3_SESSION_READY));
     if (maildrop->retry)
         g_string_append(text, "waiting: the maildrop is in use, or it is too soon to log in\n");
     if (maildrop->session)

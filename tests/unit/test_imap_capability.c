@@ -77,7 +77,7 @@ static void test_in_use(void **state)
     check_in_use("IMAP4rev1 LITERAL+ AUTH=PLAIN CONDSTORE UTF8=ONLY",
                  "IMAP4REV1 LITERAL+ CONDSTORE UTF8=ACCEPT");
     check_in_use("IMAP4rev2", "IMAP4REV2 SASL-IR NAMESPACE LITERAL- ENABLE ESEARCH UIDPLUS MOVE "
-                              "UNSELECT");
+                              "UNSELECT IDLE");
 }
 
 static void test_names_that_include_others(void **state)
