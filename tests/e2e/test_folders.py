@@ -499,6 +499,7 @@ class ElsewhereTest(One):
                 self.assertEqual(tree(mount.point), ["INBOX/", "a/", "b/"])
                 relay.cut()
                 relay.silent = False
+                wait_for(lambda: "\nlink: online\n" in (mount / ".pullmail/status").read_text(), "the server")
                 self.assertEqual(mailbox.folders(), ["INBOX", "a", "b"])
                 (mount / "x").mkdir()
                 (mount / "b").rename(mount / "x/c")
