@@ -5,6 +5,7 @@
 #include "look.h"
 #include "offline.h"
 #include "prefetch.h"
+#include "removal.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -231,6 +232,7 @@ static void look_done(gpointer data, const GError *error)
     request_resume_all(&look->opening, error);
     request_resume_all(&look->waiting, error);
     prefetch_listed(mount->prefetcher, look->folder);
+    removals_looked(mount->removals);
     if (look->outdated && !error)
         refresh_folder_changed(look->refresher, look->folder);
 }
@@ -359,6 +361,13 @@ bool refresh_folder_soon(Refresher *refresher, uint32_t id)
         begin_look(look, &folder);
     }
     return true;
+}
+
+bool refresh_is_looking(const Refresher *refresher, uint32_t folder)
+{
+    const Look *look = g_hash_table_lookup(refresher->looks, GUINT_TO_POINTER(folder));
+
+    return look && look->op;
 }
 
 void refresh_folder_changed(Refresher *refresher, uint32_t folder)

@@ -61,6 +61,8 @@ void refresh_wait_flags(Refresher *refresher, uint32_t folder, Request *request)
 void refresh_list_soon(Refresher *refresher);
 /* The same for a folder; false: there is none such any more. */
 bool refresh_folder_soon(Refresher *refresher, uint32_t folder);
+/* Whether a look at the folder is under way; when it ends, removals_looked is called. */
+bool refresh_is_looking(const Refresher *refresher, uint32_t folder);
 /*
  * The message is gone from the server, as an operation of this mount was told. A look that is under
  * way, by another connection, may have been told of it before, and hear so later: it is not taken.

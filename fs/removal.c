@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-
 /*
  * A message to be removed. `waiting` are unlinks: of one that is on its way to the journal (not
  * `kept`), until that is written; of one that the journal could not take, until the server has
@@ -45,7 +44,8 @@ struct Removals {
     InodeMap *hidden;
     GHashTable *all; /* ino -> Removal */
     Remover *remover;
-    bool under_way;
+    bool under_way;     /* an operation, or the look before it */
+    bool looking;       /* the latter */
     uint32_t folder;    /* the operation's */
     GHashTable *failed; /* folder ids: where it failed, while the others have their turn */
     GError *failure;    /* of the first of them */
@@ -244,10 +244,9 @@ static bool has_its_turn(const Removals *removals, const Removal *removal)
     return !g_hash_table_contains(removals->failed, GUINT_TO_POINTER(removal->folder));
 }
 
-/* Those of one folder that has not failed, ascending; and marked as sent. */
-static GArray *collect(Removals *removals)
+/* Those of one folder that has not failed are marked as sent; false: there are none. */
+static bool collect(Removals *removals)
 {
-    GArray *uids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     GHashTableIter iter;
     gpointer value;
 
@@ -259,9 +258,8 @@ static GArray *collect(Removals *removals)
             continue;
         removals->folder = removal->folder;
         removal->sent = true;
-        g_array_append_val(uids, removal->uid);
     }
-    return uids;
+    return removals->folder != 0;
 }
 
 static void note_removed(gpointer data, uint32_t uid, RemoverOutcome outcome)
@@ -398,46 +396,66 @@ static void forget_folder(Removals *removals)
 
 static const RemoverEvents remover_events = {note_removed, op_done};
 
-static void begin(gpointer data)
+static void tell_server(Removals *removals)
 {
-    Removals *removals = data;
-    Mount *mount = removals->mount;
+    g_autoptr(GPtrArray) removed = sent(removals);
+    g_autoptr(GArray) uids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     g_auto(CatalogFolder) about = {0};
-    g_autoptr(GArray) uids = NULL;
 
-    if (removals->under_way)
-        return;
-    turn_cancel(&removals->turn);
-    uids = collect(removals);
-    if (!uids->len) {
-        end_round(removals);
-        return;
-    }
-    if (!catalog_folder(mount->catalog, removals->folder, &about)) {
+    if (!catalog_folder(removals->mount->catalog, removals->folder, &about)) {
+        removals->under_way = false;
         forget_folder(removals);
         return;
     }
+    if (!removed->len) {
+        removals->under_way = false;
+        turn_plan(&removals->turn, 0);
+        return;
+    }
+    for (guint i = 0; i < removed->len; i++)
+        g_array_append_val(uids, ((Removal *)removed->pdata[i])->uid);
     qsort(uids->data, uids->len, sizeof(uint32_t), mail_compare_uids);
-    removals->under_way = true;
     remover_begin(removals->remover, &about, (const uint32_t *)(void *)uids->data, uids->len,
                   &remover_events, removals);
 }
 
 /*
- * The store has to look at a folder before it knows what the UIDs stand for. Where nothing may be
- * changed, all that is left waits for another mount.
+ * A mailbox may be in an earlier state than it was, as from a backup; then a UID stands for another
+ * message there than here. A look finds that out, and gives the folder another id.
  */
+static void begin(gpointer data)
+{
+    Removals *removals = data;
+    Refresher *refresher = removals->mount->refresher;
+
+    if (removals->under_way)
+        return;
+    turn_cancel(&removals->turn);
+    if (!collect(removals)) {
+        end_round(removals);
+        return;
+    }
+    removals->under_way = true;
+    if (!refresh_is_fresh(refresher, removals->folder))
+        refresh_folder_soon(refresher, removals->folder);
+    removals->looking = refresh_is_looking(refresher, removals->folder);
+    if (!removals->looking)
+        tell_server(removals);
+}
+
+void removals_looked(Removals *removals)
+{
+    if (!removals->looking || refresh_is_looking(removals->mount->refresher, removals->folder))
+        return;
+    removals->looking = false;
+    tell_server(removals);
+}
+
+/* Where nothing may be changed, all that is left waits for another mount. */
 void removals_begin(Removals *removals)
 {
-    GHashTableIter iter;
-    gpointer removal;
-
-    if (!count_queued(removals) || removals->mount->options->read_only)
-        return;
-    g_hash_table_iter_init(&iter, removals->all);
-    while (g_hash_table_iter_next(&iter, NULL, &removal))
-        refresh_folder_soon(removals->mount->refresher, ((Removal *)removal)->folder);
-    turn_plan(&removals->turn, 0);
+    if (count_queued(removals) && !removals->mount->options->read_only)
+        turn_plan(&removals->turn, 0);
 }
 
 /* --- who removes ------------------------------------------------------------------------------ */

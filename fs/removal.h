@@ -25,6 +25,8 @@ bool removals_hide(Removals *removals, uint32_t folder, const CatalogMessage *me
 
 /* What an earlier mount left is done, once the store is connected. */
 void removals_begin(Removals *removals);
+/* A look at a folder has ended: what waited for it goes on. */
+void removals_looked(Removals *removals);
 /* The request, an unlink of the message request->ino, waits until it is kept or done. Fails with
  * ENOENT, EACCES (refused), and what the network says. */
 void removals_add(Removals *removals, Request *request);

@@ -231,6 +231,28 @@ class Restored:
 class QresyncTest(Restored, Resync, unittest.TestCase):
     """With all that Dovecot has."""
 
+    def test_removals_before_it_was_restored(self):
+        """They were kept while the server was away: what has their UIDs now is not meant."""
+        backup = self.backed_up()
+        with Mount(self.server, "refresh=1", "timeout=5") as mount:
+            newest = [path for uid, path in mount.messages(self.id()).items() if uid > self.uids[-1]]
+            self.assertEqual(len(newest), 10)
+            self.server.stop()
+            for path in newest:
+                path.unlink()
+            self.assertEqual(len(mount.messages(self.id())), len(self.uids))
+            mount.kill()
+            self.server.start()
+            self.put_back(backup, messages=14)
+            mount.start()
+            wait_for(lambda: "earlier state" in mount.log(), "what is restored")
+            truth = self.truth()
+            self.assertEqual(len(truth), len(self.uids) + 14)
+            wait_for(lambda: self.state(mount) == truth, "the folder as it is now")
+            wait_for(lambda: "\ndeletions-pending: 0\n" in mount.status(), "what was kept")
+            mount.stop()
+        self.assertEqual(self.truth(), truth)
+
     def test_restored_and_filled_again(self):
         """UIDNEXT is beyond what it was: HIGHESTMODSEQ tells."""
         self.check_restored(messages=14, while_mounted=False)
