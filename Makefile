@@ -20,11 +20,13 @@ OPT_release := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 OPT_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread
 OPT_valgrind := -O1
+OPT_coverage := -O0 --coverage
 OPT_fuzz := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 LINK_asan := -fsanitize=address,undefined
 LINK_tsan := -fsanitize=thread
 # ThreadSanitizer has to be told of GLib's locks.
 EXTRA_tsan = $B/tests/tsan/glib.o
+LINK_coverage := --coverage
 LINK_fuzz := -fsanitize=address,undefined
 
 CFLAGS ?= -g
@@ -53,7 +55,7 @@ BENCH_PROGRAMS := $(addprefix $B/tests/bench/,link rawfetch rawpop rawappend)
 FUZZERS := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 SEED_TESTS := $(FUZZERS:$B/tests/fuzz/fuzz_%=$B/tests/fuzz/seeds_%)
 SCRIPTS := tests/check-layers tests/install-deps tests/demo/run .ci/run
-PYTHON := tests/dovecot tests/run tests/bench/run tests/bench/manyserver tests/demo/mailbox \
+PYTHON := tests/dovecot tests/run tests/coverage tests/bench/run tests/bench/manyserver tests/demo/mailbox \
           $(wildcard tests/*.py tests/demo/*.py tests/e2e/*.py tests/bench/*.py)
 # What needs packages installs them first, then builds with all processors.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -141,6 +143,20 @@ check-valgrind: deps-valgrind
 run-tests: all unit-tests $(SEED_TESTS)
 	@PULLMAIL='$(WRAP) $(abspath $(PROGRAM))' WRAP='$(WRAP)' \
 	    tests/run $(UNIT_TESTS) $(SEED_TESTS) tests/check-layers $(E2E_TESTS)
+
+## make coverage        how much of what reads a server's bytes make check runs, and what fuzzing found
+.PHONY: coverage run-coverage
+coverage: deps-test
+	+@$(SUBMAKE) VARIANT=coverage run-coverage
+
+# Each program adds to the counts of those before it.
+run-coverage: all unit-tests $(SEED_TESTS)
+	@find $B -name '*.gcda' -delete
+	@PULLMAIL='$(abspath $(PROGRAM))' tests/run $(UNIT_TESTS) $(SEED_TESTS) $(E2E_TESTS)
+	@for test in $(SEED_TESTS); do \
+	    found=build/corpus/fuzz_$${test##*/seeds_}; [ ! -d $$found ] || $$test $$found >/dev/null || exit 1; \
+	done
+	@tests/coverage $B
 
 ## make lint            formatting, static analysis, the manual, the scripts; a build by clang
 ## make format          put the formatting right

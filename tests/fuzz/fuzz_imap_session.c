@@ -8,13 +8,33 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum { WATCHES = 7 }; /* of the ways to log in */
 enum { AT_ONCE = 1 << 3, READ_ONLY = 1 << 4, CHANGES = 1 << 5, COMPRESSES = 1 << 6, TWO = 1 << 7 };
 
 static uint8_t plan;
 static Secret *password;
 
+static void take_change(gpointer data, const char *folder)
+{
+    (void)data;
+    check(*folder, "a folder without a name changes");
+}
+
+static void take_note(gpointer data)
+{
+    (void)data;
+}
+
+static void take_folder_state(gpointer data, const char *folder, const MailFolderState *state)
+{
+    check(!is_done(data) && *folder, "a state is told too late");
+    check(!state || state->uidvalidity, "a state of nothing");
+}
+
 static MailStore *make_store(void)
 {
+    static const char *const folders[] = {"INBOX", "Other", NULL};
+    static const MailWatchSink watch = {take_change, take_note, take_note};
     static const char *const ways[] = {NULL,      "login",    "plain",       "scram-sha-256",
                                        "xoauth2", "cram-md5", "oauthbearer", NULL};
     const ImapConfig config = {
@@ -27,12 +47,19 @@ static MailStore *make_store(void)
         .read_only = plan & READ_ONLY,
         .connections = plan & TWO ? 2 : 1,
         .timeout = 60,
+        .quiet = 1,
         .compress = plan & COMPRESSES ? IMAP_COMPRESS_ON : IMAP_COMPRESS_AUTO,
         .trace = true,
         .stand_in = 7,
     };
 
-    return imap_store_new(&config);
+    MailStore *store = imap_store_new(&config);
+
+    if (plan % 8 == WATCHES) {
+        mail_store_watch(store, folders, &watch, NULL);
+        fuzz.patience = 20;
+    }
+    return store;
 }
 
 static void take_copied(gpointer data, uint32_t uid, uint32_t uidvalidity, uint32_t copy)
@@ -120,6 +147,7 @@ static MailOp *look(unsigned number, gpointer data)
 {
     static const MailFolderState unknown = {0};
     static const MailFolderState known = {1, 5, 7, 2, false};
+    static const char *const folders[] = {"INBOX", "Other", NULL};
 
     switch (number) {
     case 0:
@@ -134,6 +162,8 @@ static MailOp *look(unsigned number, gpointer data)
         return fetch_of(MAIL_SECTION_BODY, 100, data);
     case 5:
         return mail_store_sync(fuzz.store, "INBOX", &known, &take_sync, operation_done, data);
+    case 6:
+        return mail_store_states(fuzz.store, folders, take_folder_state, operation_done, data);
     default:
         return NULL;
     }

@@ -27,6 +27,7 @@
 #define PASSWORD "seventy-five-Seagulls"
 
 enum { CLOSES = 0xFD, WAITS = 0xFE, TAG = 0xFF };
+enum { TIMER_MICROS = 1200 };
 enum { MOST_OPERATIONS = 16, MOST_TURNS = 4000, ROUNDS_PER_TURN = 2000, MOST_UIDS = 8 };
 
 /* One operation, and what became of it. */
@@ -48,6 +49,7 @@ typedef struct {
     size_t tag_length; /* being read */
     Operation operations[MOST_OPERATIONS];
     unsigned begun;
+    unsigned patience;        /* how often the client is let wait for a timer of its own */
     uint32_t uids[MOST_UIDS]; /* that a listing told, ascending */
     size_t n_uids;
     GHashTable *names; /* of unique names -> UID */
@@ -107,11 +109,12 @@ static inline gboolean connected(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-Connect *connect_start(const char *host, uint16_t port, ConnectDone done, gpointer data)
+Connect *connect_start(const char *host, uint16_t port, unsigned timeout, ConnectDone done,
+                       gpointer data)
 {
     Connect *connect = g_new0(Connect, 1);
 
-    (void)host, (void)port;
+    (void)host, (void)port, (void)timeout;
     *connect = (Connect){done, data, g_idle_source_new()};
     g_source_set_callback(connect->source, connected, connect, NULL);
     g_source_attach(connect->source, g_main_context_get_thread_default());
@@ -202,6 +205,11 @@ static inline void play(void)
 {
     for (unsigned turn = 0; turn < MOST_TURNS; turn++) {
         bool ran = let_client_run();
+        if (!ran && fuzz.patience) {
+            fuzz.patience--;
+            g_usleep(TIMER_MICROS);
+            ran = let_client_run();
+        }
         if (fuzz.fd < 0) {
             if (!ran)
                 return;
@@ -259,6 +267,11 @@ static inline void take_reset(gpointer data, uint32_t uidvalidity)
     check(!is_done(data) && uidvalidity, "a reset to nothing, or too late");
 }
 
+static inline void take_restored(gpointer data)
+{
+    check(!is_done(data), "restored too late");
+}
+
 static inline void take_messages(gpointer data, const MailMessage *messages, size_t n)
 {
     check(!is_done(data) && n > 0, "messages are told too late");
@@ -311,8 +324,8 @@ static inline uint32_t take_name(gpointer data, const char *name, unsigned which
     return uid;
 }
 
-static const MailSyncSink take_sync = {take_reset,   take_messages, take_reached, take_vanished,
-                                       take_present, take_state,    take_name};
+static const MailSyncSink take_sync = {take_reset,    take_restored, take_messages, take_reached,
+                                       take_vanished, take_present,  take_state,    take_name};
 
 static inline bool is_uid(uint32_t uid)
 {
