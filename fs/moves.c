@@ -8,7 +8,6 @@
 
 #include <errno.h>
 
-
 /* What the journal's thread tells the engine. */
 typedef struct {
     Mount *mount;

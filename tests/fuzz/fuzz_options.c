@@ -52,7 +52,7 @@ static void parse(int argc, char **argv, const char *secret)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autofree char *text = g_strndup(size > 0 ? (const char *)data : "", size);
-    g_autofree char *copy = g_malloc(size + 1);
+    char *copy = g_malloc(size + 1);
     g_autofree char *list = g_strconcat("password=s3cret-Gull,", text, NULL);
     char *words[MOST_WORDS + 2] = {(char *)"mount.pullmail"};
     char *fixed[] = {
@@ -60,13 +60,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int n = 1;
 
     memcpy(copy, size > 0 ? (const char *)data : "", size);
-    for (char *word = copy, *end; n <= MOST_WORDS; word = end + 1) {
-        end = memchr(word, 0, (size_t)(copy + size - word));
-        if (!end)
-            break;
-        words[n++] = word;
-    }
+    copy[size] = '\0';
+    for (size_t at = 0; at < size && n <= MOST_WORDS; at += strlen(copy + at) + 1)
+        words[n++] = copy + at;
     parse(n, words, NULL);
+    g_free(copy);
     parse(5, fixed, "s3cret-Gull");
     fixed[4] = text;
     parse(5, fixed, NULL);

@@ -7,6 +7,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#ifndef CORPUS
+#define CORPUS "tests/fuzz/corpus"
+#endif
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* How many inputs were run; 0 where a file can't be read. */

@@ -360,7 +360,7 @@ static void test_what_excludes_each_other(void **state)
     (void)state;
     assert_list_refused("passfile=/x,passcmd=y", "exclude each other");
     assert_list_refused("cafile=/x,pin=" PIN, "exclude each other");
-    assert_refused(WORDS("imap://h", mountpoint, "-o", "tls=off,pin=" PIN), EINVAL,
+    assert_refused(WORDS("imap://h", mountpoint, "-o", "tls=off", "-o", "pin=" PIN), EINVAL,
                    "there is none");
     assert_list_refused("auth=user", "for IMAP, auth=login");
     assert_list_refused("auth=apop", "for IMAP, auth=auto");
