@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#define PIN_OPTION "pin=" PIN
 #define PIN "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define URL "imaps://ann@mail.example.org/A,b"
 
@@ -358,10 +357,12 @@ static void test_pin(void **state)
 
 static void test_what_excludes_each_other(void **state)
 {
+    g_autofree char *pin = g_strconcat("pin=", PIN, NULL);
+
     (void)state;
     assert_list_refused("passfile=/x,passcmd=y", "exclude each other");
     assert_list_refused("cafile=/x,pin=" PIN, "exclude each other");
-    assert_refused(WORDS("imap://h", mountpoint, "-o", "tls=off", "-o", PIN_OPTION), EINVAL,
+    assert_refused(WORDS("imap://h", mountpoint, "-o", "tls=off", "-o", pin), EINVAL,
                    "there is none");
     assert_list_refused("auth=user", "for IMAP, auth=login");
     assert_list_refused("auth=apop", "for IMAP, auth=auto");
