@@ -52,7 +52,7 @@ static void note_result(Content *content, BlockKey key, BlockResult result, int6
     int64_t now = content_now();
     SCOPED_LOCK(&content->lock);
     if (result == BLOCK_HELD)
-        recent_use(content->recent, key.folder, key.uid, now, now - used > USED_STEP || used > now);
+        recent_use(content->recent, key.folder, key.uid, now, used < now - USED_STEP || used > now);
     if (result == BLOCK_DAMAGED)
         content->damaged = true;
     content->stats.damaged += result == BLOCK_WRONG;
