@@ -20,7 +20,7 @@ static GArray *drop_unranked(Blocks *blocks, const GArray *messages, uint64_t mo
                              gpointer data, uint64_t *used)
 {
     GArray *ranked = g_array_new(FALSE, FALSE, sizeof(Ranked));
-    for (guint i = 0; i<messages->len && * used> most; i++) {
+    for (guint i = 0; most < *used && i < messages->len; i++) {
         const BlocksMessage *message = &g_array_index(messages, BlocksMessage, i);
         Ranked lately = {message->id, rank(data, message->folder, message->uid)};
         if (lately.rank) {
@@ -36,7 +36,7 @@ static GArray *drop_unranked(Blocks *blocks, const GArray *messages, uint64_t mo
 static void drop_ranked(Blocks *blocks, GArray *ranked, uint64_t most, uint64_t *used)
 {
     g_array_sort(ranked, compare_ranks);
-    for (guint i = 0; i<ranked->len && * used> most; i++) {
+    for (guint i = 0; most < *used && i < ranked->len; i++) {
         blocks_delete_message(blocks, g_array_index(ranked, Ranked, i).id);
         *used = blocks_bytes_used(blocks);
     }
