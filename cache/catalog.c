@@ -44,8 +44,21 @@ static Folder *find(Catalog *catalog, uint32_t id)
     return g_hash_table_lookup(catalog->folders, GUINT_TO_POINTER(id));
 }
 
+/* In a damaged index two folders may have one name, or a name have another's id: the latter goes.
+ */
+static void remove_others(Catalog *catalog, const Folder *folder)
+{
+    Folder *other;
+
+    if ((other = find(catalog, folder->about.id)))
+        catalog_remove_folder(catalog, other);
+    if ((other = g_hash_table_lookup(catalog->names, folder->about.name)))
+        catalog_remove_folder(catalog, other);
+}
+
 void catalog_insert_folder(Catalog *catalog, Folder *folder)
 {
+    remove_others(catalog, folder);
     g_hash_table_insert(catalog->folders, GUINT_TO_POINTER(folder->about.id), folder);
     g_hash_table_insert(catalog->names, folder->about.name, folder);
 }
