@@ -6,16 +6,19 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import ssl
 import subprocess
 import termios
 import unittest
 
+import popserver
 from hostile import Certificates, Folder, Message
 from hostile import Server as Scripted
 from mounting import Place, attempt, nothing_left
-from support import Mount, Server, mounted, wait_for
+from pop3mount import Pop3Mount
+from support import Mount, Server, mounted, temporary_folder, wait_for
 
 MESSAGE = b"Subject: mine\r\n\r\nto be read\r\n"
 MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN")
@@ -158,6 +161,45 @@ class TokenTest(unittest.TestCase):
                 self.assertRegex(ended.errors, r"\Amount\.pullmail: [^\n]*invalid_token[^\n]*no such token[^\n]*\n\Z")
                 self.assertEqual(self.said[1], last)
                 nothing_left(place.point)
+
+    def outlives(self, server, kind, command, accept, refusal):
+        """A mount outlives its token: passcmd is run again, once, and nobody is told of it."""
+        folder = temporary_folder()
+        self.addCleanup(shutil.rmtree, folder)
+        token, runs, good = folder / "token", folder / "runs", [b"first"]
+
+        def authenticate(session, asked):
+            sent = base64.b64decode(asked.line.split(b" ")[-1])
+            self.said.append(re.search(rb"Bearer (\w+)\x01", sent)[1])
+            if self.said[-1] == good[0]:
+                return accept(session, asked)
+            session.send(b"+ " + base64.b64encode(b'{"status":"401"}') + b"\r\n")
+            session.read_line()
+            return refusal(asked)
+
+        server.on[command] = authenticate
+        self.said = []
+        token.write_text("first\n")
+        with kind(server, "auth=xoauth2", f"passcmd=echo >>{runs}; cat {token}", "timeout=5", "idle=0",
+                  arguments=["-v", "-d"]) as mount:
+            path = next(iter(mount.messages().values()))
+            self.assertEqual((set(self.said), runs.read_text()), ({b"first"}, "\n"))
+            token.write_text("second\n")
+            good[0] = b"second"
+            server.drop()
+            self.assertEqual(path.read_bytes(), MESSAGE)
+            self.assertEqual((self.said[-2:], runs.read_text()), ([b"first", b"second"], "\n\n"))
+            self.assertNotRegex(mount.log(), "Bearer|second")
+
+    def test_tokens_that_expire(self):
+        self.outlives(self.server(b"XOAUTH2"), Mount, "AUTHENTICATE", lambda _, asked: asked.tag + b" OK in\r\n",
+                      lambda asked: asked.tag + b" NO [AUTHENTICATIONFAILED] expired\r\n")
+
+    def test_tokens_that_expire_by_pop3(self):
+        server = popserver.Server({b"one": MESSAGE}, tls="implicit", capabilities=b"UIDL\r\nTOP\r\nSASL XOAUTH2\r\n")
+        self.addCleanup(server.stop)
+        self.outlives(server, Pop3Mount, "AUTH", lambda session, _: session._do_pass(),
+                      lambda _: b"-ERR [AUTH] expired\r\n")
 
     def test_never_by_itself(self):
         """A password is no token: it is not sent as one."""
