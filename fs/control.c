@@ -147,20 +147,25 @@ static void add_mail(GString *text, Mount *mount)
 {
     g_autoptr(GArray) all = catalog_folders(mount->catalog);
     uint64_t folders, messages, bytes, right, wrong;
-    guint synced = 0;
+    bool can_watch = mail_store_features(mount->store) & MAIL_STORE_WATCH;
+    guint synced = 0, watched = 0;
 
-    for (guint i = 0; i < all->len; i++)
-        synced += g_array_index(all, CatalogFolder, i).listed;
+    for (guint i = 0; i < all->len; i++) {
+        const CatalogFolder *folder = &g_array_index(all, CatalogFolder, i);
+        synced += folder->listed;
+        watched += can_watch && mail_store_watches(mount->store, folder->name);
+    }
     catalog_totals(mount->catalog, &folders, &messages, &bytes);
     catalog_size_record(mount->catalog, &right, &wrong);
     g_string_append_printf(text,
                            "folders: %" G_GUINT64_FORMAT "\n"
                            "folders-synced: %u\n"
+                           "folders-watched: %u\n"
                            "messages: %" G_GUINT64_FORMAT "\n"
                            "message-bytes: %" G_GUINT64_FORMAT "\n"
                            "sizes-right: %" G_GUINT64_FORMAT "\n"
                            "sizes-wrong: %" G_GUINT64_FORMAT "\n",
-                           (guint64)folders, synced, (guint64)messages, (guint64)bytes,
+                           (guint64)folders, synced, watched, (guint64)messages, (guint64)bytes,
                            (guint64)right, (guint64)wrong);
 }
 

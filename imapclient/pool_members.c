@@ -110,6 +110,8 @@ static void on_settled(gpointer data, ImapSession *session)
     pool->server = g_strdup(imap_session_login(session)->server);
     if (imap_pool_count(pool, IMAP_SESSION_READY) > pool->limit)
         pool->limited_long = 0;
+    if (reach_state(pool->reach) == REACH_LOST || reach_state(pool->reach) == REACH_REFUSED)
+        imap_pool_watch_again(pool);
     reach_worked(pool->reach);
     imap_pool_schedule(pool);
 }

@@ -114,6 +114,8 @@ void imap_pool_place_watch(ImapPool *pool);
 void imap_pool_stop_watching(ImapPool *pool, unsigned keep);
 /* One of them is dead. */
 void imap_pool_watch_lost(ImapPool *pool);
+/* The server was away, and is there again: it is sought at once. */
+void imap_pool_watch_again(ImapPool *pool);
 /* One of them had to leave its folder, which may be about to go: it is not opened again at once. */
 void imap_pool_watch_released(ImapPool *pool);
 void imap_pool_watch_clear(ImapPool *pool);

@@ -315,6 +315,12 @@ void imap_pool_watch_lost(ImapPool *pool)
     look_later(pool, watch->delay * 1000);
 }
 
+void imap_pool_watch_again(ImapPool *pool)
+{
+    drop_later(pool);
+    pool->watch.delay = 0;
+}
+
 void imap_pool_watch_released(ImapPool *pool)
 {
     look_later(pool, RETRY_LEAST * 1000);

@@ -19,7 +19,7 @@ KEYS = {
     "fetching-messages": r"\d+", "fetch-waiting": r"\d+",
     "prefetch-bound": r"\d+", "prefetch-window": r"\d+", "prefetch-ahead": r"\d+", "prefetched-messages": r"\d+",
     "fetch-rate": r"\d+", "deletions-pending": r"\d+", "files-to-be-stored": r"\d+", "moves-pending": r"\d+",
-    "folders": r"\d+", "folders-synced": r"\d+", "messages": r"\d+", "message-bytes": r"\d+",
+    "folders": r"\d+", "folders-synced": r"\d+", "folders-watched": r"\d+", "messages": r"\d+", "message-bytes": r"\d+",
     "sizes-right": r"\d+", "sizes-wrong": r"\d+",
     "cache": r"on disk|in memory only", "cached-bytes": r"\d+", "cache-bound": r"\d+", "cache-hits": r"\d+",
     "cache-misses": r"\d+", "cache-evicted-bytes": r"\d+", "cache-damaged-blocks": r"\d+",

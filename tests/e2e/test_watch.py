@@ -71,7 +71,8 @@ class Changes:
 
     OPTIONS = ()    # of the server
     MOUNT = (NEVER,)
-    WATCHING = None  # what the status says
+    WATCHING = None  # what the status says,
+    WATCHED = None  # and of how many folders that is
 
     @classmethod
     def setUpClass(cls):
@@ -90,6 +91,8 @@ class Changes:
                 os.stat(path)
         os.listdir(cls.mount.point)
         wait_for(lambda: watching(cls.mount) == cls.WATCHING, f"watching {cls.WATCHING}")
+        watched = re.search("^folders-watched: (.*)$", cls.mount.status(), re.MULTILINE)[1]
+        assert watched == cls.WATCHED, watched
 
     def deliver(self, folder):
         """Another client puts a message there; it is seen. Its UID and its path."""
@@ -156,6 +159,7 @@ class NotifyTest(FolderChanges, unittest.TestCase):
     """A Dovecot with its index of mailboxes tells of all folders on one connection."""
 
     WATCHING = {"all folders"}
+    WATCHED = "2"
 
     @classmethod
     def setUpClass(cls):
@@ -171,6 +175,7 @@ class IdleTest(Changes, unittest.TestCase):
     """Without that index it tells of a folder for each connection."""
 
     WATCHING = {'"INBOX"', '"Work"'}
+    WATCHED = "2"
 
     def test_two_connections(self):
         self.assertEqual(self.server.count("NOTIFY"), 0)
@@ -184,6 +189,7 @@ class NeitherTest(FolderChanges, unittest.TestCase):
     OPTIONS = ("--without", "IDLE", "--without", "NOTIFY")
     MOUNT = ("refresh=1",)
     WATCHING = {"nothing"}
+    WATCHED = "0"
 
     def test_nothing_is_looked_at_while_nothing_changes(self):
         self.deliver("Work")
