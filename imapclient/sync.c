@@ -345,6 +345,11 @@ static void open_done(gpointer data, const ImapResponse *response, const GError 
                                                                 sync->known.uidvalidity));
         return;
     }
+    if (!sync->guessed && g_strcmp0(imap_session_target(sync->op.session), sync->op.folder) != 0) {
+        imap_op_finish(&sync->op, g_error_new(MAIL_ERROR, EAGAIN, "folder %s was left meanwhile",
+                                              sync->op.folder));
+        return;
+    }
     sync->mailbox = *mailbox;
     sync->mailbox.name = sync->mailbox.permanent = NULL;
     sync->opened = true;
@@ -433,6 +438,8 @@ MailOp *imap_sync_new(const char *folder, const MailFolderState *known, const Ma
     MailOp *op = imap_op_new(sizeof(SyncOp), &sync_class, folder, done, data);
     SyncOp *sync = (SyncOp *)op;
 
+    /* What is asked for depends on how the folder was found: it must be open still. */
+    op->holds = known->uidvalidity != 0;
     sync->known = *known;
     sync->sink = sink;
     sync->batch = imap_sync_batch_new_for(sink, data);

@@ -39,6 +39,35 @@ static void test_one_connection(void **state)
     scene_run(&scene);
 }
 
+static void play_two_known_folders(Bed *bed)
+{
+    static const MailFolderState known = {.uidvalidity = 7, .uidnext = 6, .count = 1};
+
+    act_sync(bed, "a", known);
+    act_sync(bed, "b", known);
+}
+
+#define FOUND(tag) \
+    "S: * 1 EXISTS\nS: * OK [UIDVALIDITY 7] x\nS: * OK [UIDNEXT 6] x\nS: " tag " OK done\n"
+#define LISTED(tag, uid) \
+    "C: " tag " UID FETCH 1:5 (FLAGS)\nS: * 1 FETCH (UID " uid " FLAGS ())\nS: " tag " OK done\n"
+
+/* What is asked for once it is known how a folder was found is asked of that folder. */
+static void test_no_folder_is_left_too_early(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{GREETING, EXAMINE("A1", "a"), FOUND("A1"), LISTED("A2", "1"),
+                     EXAMINE("A3", "b"), FOUND("A3"), LISTED("A4", "2")}},
+        .play = play_two_known_folders,
+        .whole_only = true,
+        .told = {{"message 1 flags .\npresent 1\nstate 7 uidnext 6 modseq 0 count 1\nok\n"},
+                 {"message 2 flags .\npresent 2\nstate 7 uidnext 6 modseq 0 count 1\nok\n"}},
+        .connections = 1,
+    };
+    scene_run(&scene);
+}
+
 /* The second is turned away: all goes through the first, and it is not tried again at once. */
 static void test_no_second_connection(void **state)
 {
@@ -442,6 +471,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_connection),
         cmocka_unit_test(test_several_connections),
+        cmocka_unit_test(test_no_folder_is_left_too_early),
         cmocka_unit_test(test_no_second_connection),
         cmocka_unit_test(test_idle_connection),
         cmocka_unit_test(test_no_more_than_the_limit),
