@@ -89,7 +89,7 @@ bool refresh_is_fresh(Refresher *refresher, uint32_t folder)
             is_recent(refresher, GPOINTER_TO_UINT(checked));
     lost = refresher->is_lost && is_recent(refresher, refresher->lost);
     pthread_mutex_unlock(&refresher->lock);
-    /* Whoever looks has the server tried; and each folder would have to wait for the same silence. */
+    /* Who looks has the server tried; and each folder would have to wait for the same silence. */
     return does_as_it_is(refresher, folder) || fresh || (lost && is_listed(refresher, folder));
 }
 
