@@ -1,5 +1,8 @@
 #include "offline.h"
 
+#include "failure.h"
+#include "letters.h"
+#include "moves.h"
 #include "refresh.h"
 #include "removal.h"
 
@@ -7,13 +10,15 @@
 
 /*
  * `away` and `asked` (when somebody last needed the server, monotonic seconds) are atomic. `seen`
- * is whether the server was reached before, in this mount; the engine's.
+ * is whether the server was reached before, in this mount, and `why` is what it is away for, or was
+ * last; both are the engine's.
  */
 struct Offline {
     Mount *mount;
     gint away;
     gint asked;
     bool seen;
+    GError *why;
 };
 
 Offline *offline_new(Mount *mount)
@@ -26,6 +31,8 @@ Offline *offline_new(Mount *mount)
 
 void offline_free(Offline *offline)
 {
+    if (offline)
+        g_clear_error(&offline->why);
     g_free(offline);
 }
 
@@ -34,11 +41,24 @@ bool offline_is(const Offline *offline)
     return g_atomic_int_get(&offline->away);
 }
 
+GError *offline_error(const Offline *offline)
+{
+    return offline->why ? g_error_copy(offline->why)
+                        : g_error_new(MAIL_ERROR, ENETUNREACH, "the server is away");
+}
+
+bool offline_is_refusal(const Offline *offline, const GError *error)
+{
+    return failure_is_refusal(error) && !offline_is(offline);
+}
+
 /* --- what the store tells ------------------------------------------------------------------- */
 
 static void lost(Offline *offline, const GError *error)
 {
     g_atomic_int_set(&offline->away, 1);
+    g_clear_error(&offline->why);
+    offline->why = g_error_copy(error);
     if (!offline->seen)
         return; /* who mounts is told otherwise */
     g_warning(mail_errno(error) == EACCES
@@ -60,6 +80,8 @@ static void reached(Offline *offline)
     refresh_reached(mount->refresher);
     offline_note_features(offline);
     removals_begin(mount->removals);
+    moves_begin(mount->moves);
+    letters_reached(mount->letters);
 }
 
 static void told(gpointer data, const GError *error)
