@@ -2,6 +2,7 @@
 
 #include "../cache/scopedlock.h"
 #include "fetch.h"
+#include "flag_changes.h"
 #include "inode.h"
 #include "letters.h"
 #include "log.h"
@@ -208,6 +209,7 @@ GString *control_status(Mount *mount)
     removals_describe(mount->removals, text);
     letters_describe(mount->letters, text);
     moves_describe(mount->moves, text);
+    flag_changes_describe(mount->flag_changes, text);
     add_mail(text, mount);
     add_cache(text, mount);
     undone_describe(text);

@@ -2,9 +2,8 @@
 
 #include "failure.h"
 #include "letters.h"
-#include "moves.h"
 #include "refresh.h"
-#include "removal.h"
+#include "sync.h"
 
 #include <errno.h>
 
@@ -79,8 +78,7 @@ static void reached(Offline *offline)
     g_message("the server is there again");
     refresh_reached(mount->refresher);
     offline_note_features(offline);
-    removals_begin(mount->removals);
-    moves_begin(mount->moves);
+    sync_begin(mount);
     letters_reached(mount->letters);
 }
 

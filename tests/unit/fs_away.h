@@ -51,6 +51,7 @@ static void away_describe(Fs *fs)
     letters_describe(fs->mount.letters, away_text);
     moves_describe(fs->mount.moves, away_text);
     removals_describe(fs->mount.removals, away_text);
+    flag_changes_describe(fs->mount.flag_changes, away_text);
     fs_call_done(fs, NULL);
 }
 
