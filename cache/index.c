@@ -52,6 +52,7 @@ static const char *const sql[N_STATEMENTS] = {
     [ST_DELETE_REMOVALS] = "DELETE FROM removal WHERE folder = ?1",
     [ST_DELETE_MARKS] = "DELETE FROM mark WHERE folder = ?1",
     [ST_DELETE_MOVES] = "DELETE FROM move WHERE folder = ?1 OR target = ?1",
+    [ST_DELETE_FLAGS] = "DELETE FROM flags WHERE folder = ?1",
     [ST_GIVE] = "INSERT OR REPLACE INTO given (folder, uid, name) VALUES (?1, ?2, ?3)",
     [ST_DELETE_GIVEN] = "DELETE FROM given WHERE folder = ?1 AND uid = ?2",
     [ST_DELETE_ALL_GIVEN] = "DELETE FROM given WHERE folder = ?1",
@@ -73,36 +74,41 @@ static const char *const sql[N_STATEMENTS] = {
     " target INTEGER NOT NULL, first INTEGER NOT NULL, size INTEGER NOT NULL," \
     " date INTEGER NOT NULL, name BLOB NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
 
+#define FLAGS_TABLE                                                     \
+    "CREATE TABLE flags(folder INTEGER NOT NULL, uid INTEGER NOT NULL," \
+    " added BLOB NOT NULL, taken BLOB NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
+
 /* From version 2 on. */
-static const char *const upgrades[] = {GIVEN_TABLE, MARK_TABLE, MOVE_TABLE};
+static const char *const upgrades[] = {GIVEN_TABLE, MARK_TABLE, MOVE_TABLE, FLAGS_TABLE};
 
 const DatabaseKind index_kind = {
     .file = "index.db",
     .what = "the index of the mail cache",
-    .version = 5,
+    .version = 6,
     .upgrades = upgrades,
     .n_upgrades = G_N_ELEMENTS(upgrades),
     .pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
                "PRAGMA wal_autocheckpoint = 0;"
                "PRAGMA secure_delete = OFF; PRAGMA cache_size = -1024",
     /* Ids begin anywhere, so that those of a lost index are not given again in practice. */
-    .schema = "CREATE TABLE folder(id INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE,"
-              " delimiter INTEGER NOT NULL DEFAULT 0, attributes INTEGER NOT NULL DEFAULT 0,"
-              " uidvalidity INTEGER NOT NULL DEFAULT 0, uidnext INTEGER NOT NULL DEFAULT 0,"
-              " modseq INTEGER NOT NULL DEFAULT 0, listed INTEGER NOT NULL DEFAULT 0,"
-              " count INTEGER NOT NULL DEFAULT 0, checksum INTEGER NOT NULL DEFAULT 0);"
-              "CREATE TABLE message(folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
-              " size INTEGER NOT NULL, date INTEGER NOT NULL, header_length INTEGER NOT NULL,"
-              " flag_set INTEGER NOT NULL, proof INTEGER NOT NULL,"
-              " PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
-              "CREATE TABLE flag_set(id INTEGER PRIMARY KEY, text BLOB NOT NULL UNIQUE);"
-              "CREATE TABLE identity(folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
-              " name BLOB NOT NULL, which INTEGER NOT NULL, seen INTEGER NOT NULL,"
-              " PRIMARY KEY (folder, uid), UNIQUE (folder, name, which)) WITHOUT ROWID;"
-              "CREATE TABLE removal(folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
-              " PRIMARY KEY (folder, uid)) WITHOUT ROWID;" GIVEN_TABLE MARK_TABLE MOVE_TABLE
-              "CREATE TABLE record(key INTEGER PRIMARY KEY, value INTEGER NOT NULL);"
-              "INSERT INTO sqlite_sequence VALUES ('folder', abs(random() % 33554432))",
+    .schema =
+        "CREATE TABLE folder(id INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE,"
+        " delimiter INTEGER NOT NULL DEFAULT 0, attributes INTEGER NOT NULL DEFAULT 0,"
+        " uidvalidity INTEGER NOT NULL DEFAULT 0, uidnext INTEGER NOT NULL DEFAULT 0,"
+        " modseq INTEGER NOT NULL DEFAULT 0, listed INTEGER NOT NULL DEFAULT 0,"
+        " count INTEGER NOT NULL DEFAULT 0, checksum INTEGER NOT NULL DEFAULT 0);"
+        "CREATE TABLE message(folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
+        " size INTEGER NOT NULL, date INTEGER NOT NULL, header_length INTEGER NOT NULL,"
+        " flag_set INTEGER NOT NULL, proof INTEGER NOT NULL,"
+        " PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
+        "CREATE TABLE flag_set(id INTEGER PRIMARY KEY, text BLOB NOT NULL UNIQUE);"
+        "CREATE TABLE identity(folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
+        " name BLOB NOT NULL, which INTEGER NOT NULL, seen INTEGER NOT NULL,"
+        " PRIMARY KEY (folder, uid), UNIQUE (folder, name, which)) WITHOUT ROWID;"
+        "CREATE TABLE removal(folder INTEGER NOT NULL, uid INTEGER NOT NULL,"
+        " PRIMARY KEY (folder, uid)) WITHOUT ROWID;" GIVEN_TABLE MARK_TABLE MOVE_TABLE FLAGS_TABLE
+        "CREATE TABLE record(key INTEGER PRIMARY KEY, value INTEGER NOT NULL);"
+        "INSERT INTO sqlite_sequence VALUES ('folder', abs(random() % 33554432))",
     .busy_ms = 2000,
     .precious = true,
 };
@@ -471,6 +477,7 @@ void index_delete_folder(Index *index, uint32_t folder)
     index_run(index, ST_DELETE_REMOVALS, 1, (int64_t[]){folder});
     index_run(index, ST_DELETE_MARKS, 1, (int64_t[]){folder});
     index_run(index, ST_DELETE_MOVES, 1, (int64_t[]){folder});
+    index_run(index, ST_DELETE_FLAGS, 1, (int64_t[]){folder});
     index_run(index, ST_DELETE_ALL_GIVEN, 1, (int64_t[]){folder});
 }
 

@@ -17,15 +17,18 @@ typedef enum {
     END_REMOVAL,
     ADD_MOVE,
     END_MOVE,
+    ADD_FLAGS,
+    END_FLAGS,
     SYNC,
     N_KINDS
 } ChangeKind;
 
-/* A change of the journal; done may be NULL. Of END_MOVE the folder and UID matter alone, of a
- * removal or a mark too. */
+/* A change of the journal; done may be NULL. What ends, a removal and a mark are but a folder and
+ * UID; ADD_FLAGS has `take` and, as the name, what is to be added. */
 typedef struct {
     ChangeKind kind;
     JournalMove move;
+    char *take;
     JournalDone done;
     gpointer data;
 } Change;
@@ -75,7 +78,10 @@ static void move_clear(gpointer data)
 
 static void change_clear(gpointer data)
 {
-    move_clear(&((Change *)data)->move);
+    Change *change = data;
+
+    move_clear(&change->move);
+    g_free(change->take);
 }
 
 static GArray *changes_new(void)
@@ -101,6 +107,9 @@ static const char *const sql[N_KINDS] = {
     [ADD_MOVE] = "INSERT OR REPLACE INTO move (folder, uid, target, first, size, date, name)"
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [END_MOVE] = "DELETE FROM move WHERE folder = ?1 AND uid = ?2",
+    [ADD_FLAGS] = "INSERT OR REPLACE INTO flags (folder, uid, added, taken)"
+                  " VALUES (?1, ?2, ?3, ?4)",
+    [END_FLAGS] = "DELETE FROM flags WHERE folder = ?1 AND uid = ?2",
     [SYNC] = SYNC_SQL,
 };
 
@@ -113,6 +122,10 @@ static int run(sqlite3_stmt *statement, const Change *change)
 
     if (moves)
         statement_bind_text(statement, G_N_ELEMENTS(values) + 1, move->name);
+    if (change->kind == ADD_FLAGS) {
+        statement_bind_text(statement, 3, move->name);
+        statement_bind_text(statement, 4, change->take);
+    }
     return statement_run(statement,
                          change->kind == SYNC ? 0
                          : moves              ? G_N_ELEMENTS(values)
@@ -303,6 +316,33 @@ GArray *journal_moves(Journal *journal)
                 take_move, moves);
 }
 
+static void flags_clear(gpointer data)
+{
+    JournalFlags *flags = data;
+
+    g_free(flags->add);
+    g_free(flags->take);
+}
+
+static void take_flags(GArray *array, sqlite3_stmt *row)
+{
+    const JournalFlags flags = {.folder = column_number(row, 0),
+                                .uid = column_number(row, 1),
+                                .add = statement_text(row, 2),
+                                .take = statement_text(row, 3)};
+
+    g_array_append_val(array, flags);
+}
+
+GArray *journal_flags(Journal *journal)
+{
+    GArray *flags = g_array_new(FALSE, FALSE, sizeof(JournalFlags));
+
+    g_array_set_clear_func(flags, flags_clear);
+    return load(journal, "SELECT folder, uid, added, taken FROM flags ORDER BY folder, uid",
+                take_flags, flags);
+}
+
 /* The lock goes with the process, however it ends. */
 bool journal_owns_moves(Journal *journal)
 {
@@ -370,6 +410,22 @@ void journal_add_move(Journal *journal, const JournalMove *move, JournalDone don
 void journal_end_move(Journal *journal, uint32_t folder, uint32_t uid)
 {
     queue_kind(journal, END_MOVE, (JournalRemoval){folder, uid});
+}
+
+void journal_add_flags(Journal *journal, const JournalFlags *flags, JournalDone done, gpointer data)
+{
+    queue(journal,
+          &(Change){
+              .kind = ADD_FLAGS,
+              .move = {.folder = flags->folder, .uid = flags->uid, .name = g_strdup(flags->add)},
+              .take = g_strdup(flags->take),
+              .done = done,
+              .data = data});
+}
+
+void journal_end_flags(Journal *journal, uint32_t folder, uint32_t uid)
+{
+    queue_kind(journal, END_FLAGS, (JournalRemoval){folder, uid});
 }
 
 void journal_sync(Journal *journal, JournalDone done, gpointer data)

@@ -67,9 +67,9 @@ typedef struct {
 } JournalMove;
 
 /*
- * Whether what is to be moved is this process's to do. Of those that have one cache directory open,
- * the first that asks does it, until it ends: who moves a message twice has it twice. Any thread
- * but one at a time.
+ * Whether what is to be moved, or to get other flags, is this process's to do. Of those that have
+ * one cache directory open, the first that asks does it, until it ends: who moves a message twice
+ * has it twice. Any thread but one at a time.
  */
 bool journal_owns_moves(Journal *journal);
 /* As journal_removals, of JournalMove, cleared with the array. Only for the owner. */
@@ -78,3 +78,18 @@ GArray *journal_moves(Journal *journal);
 void journal_add_move(Journal *journal, const JournalMove *move, JournalDone done, gpointer data);
 /* As journal_end_removal. */
 void journal_end_move(Journal *journal, uint32_t folder, uint32_t uid);
+
+/* Flags that a message is to get and to lose, each as in MailMessage. That can be done again: but
+ * only by who owns the moves, since the user may have thought otherwise since. */
+typedef struct {
+    uint32_t folder, uid;
+    char *add, *take;
+} JournalFlags;
+
+/* As journal_moves. */
+GArray *journal_flags(Journal *journal);
+/* As journal_add_move. */
+void journal_add_flags(Journal *journal, const JournalFlags *flags, JournalDone done,
+                       gpointer data);
+/* As journal_end_removal. */
+void journal_end_flags(Journal *journal, uint32_t folder, uint32_t uid);

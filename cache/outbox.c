@@ -29,7 +29,7 @@ static const DatabaseKind outbox_kind = {
     .precious = true,
 };
 
-typedef enum { PUT, END, RENAME } JobKind;
+typedef enum { PUT, SEND, END, RENAME, N_KINDS } JobKind;
 
 typedef struct {
     JobKind kind;
@@ -355,15 +355,19 @@ static bool put(Outbox *outbox, Job *job, GError **error)
 
 static bool change(Outbox *outbox, const Job *job, GError **error)
 {
+    static const char *const sql[N_KINDS] = {
+        [SEND] = "UPDATE letter SET uidvalidity = ?2, first = ?3 WHERE id = ?1",
+        [END] = "DELETE FROM letter WHERE id = ?1",
+        [RENAME] = "UPDATE letter SET name = ?2 WHERE id = ?1",
+    };
     sqlite3_stmt *statement;
 
     if (!is_open(outbox, error))
         return false;
-    statement = database_prepare(outbox->database,
-                                 job->kind == END ? "DELETE FROM letter WHERE id = ?1"
-                                                  : "UPDATE letter SET name = ?2 WHERE id = ?1");
+    statement = database_prepare(outbox->database, sql[job->kind]);
     if (statement) {
-        statement_bind(statement, 1, (int64_t[]){job->letter.id});
+        statement_bind(statement, job->kind == SEND ? 3 : 1,
+                       (int64_t[]){job->letter.id, job->letter.uidvalidity, job->letter.first});
         if (job->kind == RENAME)
             statement_bind_text(statement, 2, job->letter.name);
     }
@@ -374,14 +378,13 @@ static void do_job(Outbox *outbox, Job *job)
 {
     g_autoptr(GError) error = NULL;
 
-    if (job->kind != PUT) {
-        if (!change(outbox, job, &error))
-            g_warning("%s; whether a message was stored is looked for once more by the next mount",
-                      error->message);
-    } else {
+    if (job->kind == PUT)
         put(outbox, job, &error);
+    else if (!change(outbox, job, &error) && !job->done)
+        g_warning("%s; whether a message was stored is looked for once more by the next mount",
+                  error->message);
+    if (job->done)
         job->done(job->data, error ? 0 : job->letter.id, error);
-    }
     if (job->fd >= 0)
         close(job->fd);
     letter_clear(&job->letter);
@@ -457,12 +460,26 @@ void outbox_put(Outbox *outbox, const Letter *letter, int fd, OutboxDone done, g
     push(outbox, (Job){PUT, copy, fd, done, data});
 }
 
-void outbox_end(Outbox *outbox, int64_t id)
+void outbox_send(Outbox *outbox, int64_t id, uint32_t uidvalidity, uint32_t first, OutboxDone done,
+                 gpointer data)
 {
-    push(outbox, (Job){.kind = END, .letter = {.id = id}, .fd = -1});
+    push(outbox, (Job){.kind = SEND,
+                       .letter = {.id = id, .uidvalidity = uidvalidity, .first = first},
+                       .fd = -1,
+                       .done = done,
+                       .data = data});
 }
 
-void outbox_rename(Outbox *outbox, int64_t id, const char *name)
+void outbox_end(Outbox *outbox, int64_t id, OutboxDone done, gpointer data)
 {
-    push(outbox, (Job){.kind = RENAME, .letter = {.id = id, .name = g_strdup(name)}, .fd = -1});
+    push(outbox, (Job){.kind = END, .letter = {.id = id}, .fd = -1, .done = done, .data = data});
+}
+
+void outbox_rename(Outbox *outbox, int64_t id, const char *name, OutboxDone done, gpointer data)
+{
+    push(outbox, (Job){.kind = RENAME,
+                       .letter = {.id = id, .name = g_strdup(name)},
+                       .fd = -1,
+                       .done = done,
+                       .data = data});
 }

@@ -22,8 +22,8 @@ typedef struct {
     int64_t id;
     char *folder;         /* the server's name */
     char *name;           /* the file's */
-    uint32_t uidvalidity; /* the folder's when it was put here, */
-    uint32_t first;       /* and the least UID that the message can get; 0: neither is known */
+    uint32_t uidvalidity; /* the folder's when it was put here, or is sent, */
+    uint32_t first;       /* and the least UID that it can get; 0: it has not been sent yet */
     int64_t date;         /* seconds since the epoch */
     uint64_t size;        /* of the message */
 } Letter;
@@ -54,7 +54,11 @@ bool outbox_copy(Outbox *outbox, const Letter *letter, int fd, GError **error);
  * database takes, about 1 GB) or EIO: nothing is kept.
  */
 void outbox_put(Outbox *outbox, const Letter *letter, int fd, OutboxDone done, gpointer data);
-/* The server has it, or will not; where that can't be written, a later mount looks for it. */
-void outbox_end(Outbox *outbox, int64_t id);
-/* Its file has another name now. */
-void outbox_rename(Outbox *outbox, int64_t id, const char *name);
+/* The server has it, or will not; where that can't be written, a later mount looks for it. done may
+ * be NULL, else it is told when that is on the disk. */
+void outbox_end(Outbox *outbox, int64_t id, OutboxDone done, gpointer data);
+/* It is about to be sent for the first time: see Letter. done is told when that is on the disk. */
+void outbox_send(Outbox *outbox, int64_t id, uint32_t uidvalidity, uint32_t first, OutboxDone done,
+                 gpointer data);
+/* Its file has another name now; done as in outbox_end. */
+void outbox_rename(Outbox *outbox, int64_t id, const char *name, OutboxDone done, gpointer data);

@@ -2,6 +2,7 @@
 
 #include "../cache/scopedlock.h"
 #include "fetch.h"
+#include "flag_changes.h"
 #include "inode.h"
 #include "letters.h"
 #include "log.h"
@@ -9,6 +10,7 @@
 #include "prefetch.h"
 #include "removal.h"
 #include "trust.h"
+#include "undone.h"
 
 #include <string.h>
 
@@ -171,11 +173,9 @@ static void add_mail(GString *text, Mount *mount)
 
 static void add_time(GString *text, const char *key, gint64 micros)
 {
-    g_autoptr(GDateTime) seconds = g_date_time_new_from_unix_utc(micros / G_USEC_PER_SEC);
-    g_autoptr(GDateTime) when = g_date_time_add(seconds, micros % G_USEC_PER_SEC);
-    g_autofree char *date = g_date_time_format(when, "%Y-%m-%dT%H:%M:%S");
+    g_autofree char *date = log_time(micros);
 
-    g_string_append_printf(text, "%s: %s.%06dZ", key, date, g_date_time_get_microsecond(when));
+    g_string_append_printf(text, "%s: %s", key, date);
 }
 
 /* Last, since its text is whatever it is. */
@@ -214,8 +214,10 @@ GString *control_status(Mount *mount)
     removals_describe(mount->removals, text);
     letters_describe(mount->letters, text);
     moves_describe(mount->moves, text);
+    flag_changes_describe(mount->flag_changes, text);
     add_mail(text, mount);
     add_cache(text, mount);
+    undone_describe(text);
     add_last_error(text);
     return text;
 }

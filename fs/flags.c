@@ -1,4 +1,6 @@
 #include "arrivals.h"
+#include "flag_changes.h"
+#include "flagtext.h"
 #include "inode.h"
 #include "inode_map.h"
 #include "moves.h"
@@ -78,26 +80,6 @@ static char *flags_of_value(const char *value, size_t size)
         if (**word)
             g_string_append_printf(flags, "%s%s", flags->len ? " " : "", *word);
     return g_string_free(g_steal_pointer(&flags), FALSE);
-}
-
-static bool is_among(char **names, const char *flag)
-{
-    for (; *names; names++)
-        if (g_ascii_strcasecmp(*names, flag) == 0)
-            return true;
-    return false;
-}
-
-/* The flags that are not among the others; the caller frees. NULL: none. */
-static char *flags_without(const char *flags, const char *others)
-{
-    g_auto(GStrv) names = g_strsplit(flags, " ", -1), known = g_strsplit(others, " ", -1);
-    g_autoptr(GString) text = g_string_new(NULL);
-
-    for (char **name = names; *name; name++)
-        if (**name && !is_among(known, *name))
-            g_string_append_printf(text, "%s%s", text->len ? " " : "", *name);
-    return text->len ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
 }
 
 /* --- storing -----------------------------------------------------------------------------------
@@ -236,16 +218,16 @@ static void store_done(gpointer data, const GError *error)
  */
 static int ask_differences(Store *store, const char *known)
 {
-    g_autofree char *add = flags_without(store->flags, known);
-    g_autofree char *take = flags_without(known, store->flags);
+    g_autofree char *add = flagtext_without(store->flags, known);
+    g_autofree char *take = flagtext_without(known, store->flags);
 
-    if (!add && !take) {
+    if (!*add && !*take) {
         store_end(store, NULL);
         return 0;
     }
-    if (!add)
+    if (!*add)
         return ask(store, MAIL_FLAGS_TAKE, take);
-    store->take = g_steal_pointer(&take);
+    store->take = *take ? g_steal_pointer(&take) : NULL;
     return ask(store, MAIL_FLAGS_ADD, add);
 }
 
@@ -286,15 +268,28 @@ static bool settled_resume(Request *request, const GError *error)
     return true;
 }
 
+static void keep(Request *request)
+{
+    flag_changes_add(request->mount->flag_changes, request);
+}
+
 static void set(fuse_req_t req, fuse_ino_t ino, const CatalogMessage *message, const char *flags)
 {
     Mount *mount = mount_of(req);
-    Request *request = request_new(mount, req, stored_resume);
+    bool kept = flag_changes_are_kept(mount->flag_changes, ino);
+    Request *request;
 
+    if (kept && !flagtext_can_be_set(flags)) {
+        fuse_reply_err(req, EINVAL);
+        return;
+    }
+    request = request_new(mount, req, stored_resume);
     request->ino = ino;
     request->name = g_strdup(flags);
     request->offset = message->flag_set;
-    if (arrivals_has(mount->arrivals, ino)) {
+    if (kept) {
+        request_post(request, keep);
+    } else if (arrivals_has(mount->arrivals, ino)) {
         request->resume = settled_resume;
         request->follows = ino;
         moves_post(request);
@@ -304,10 +299,10 @@ static void set(fuse_req_t req, fuse_ino_t ino, const CatalogMessage *message, c
 }
 
 /* What the attribute's new value makes of the message's flags; NULL: nothing that can be. */
-static char *new_flags(const Mount *mount, const CatalogMessage *message, const char *name,
-                       const char *value, size_t size)
+static char *new_flags(const Mount *mount, fuse_ino_t ino, const CatalogMessage *message,
+                       const char *name, const char *value, size_t size)
 {
-    g_autofree char *flags = catalog_flags(mount->catalog, message->flag_set);
+    g_autofree char *flags = flag_changes_shown(mount->flag_changes, ino, message);
     g_autofree char *text = g_strndup(value, size);
 
     if (strlen(text) != size)
@@ -329,10 +324,10 @@ static int find_message(const Mount *mount, fuse_ino_t ino, const char *name,
 }
 
 /* A message always has flags, if none; tags it has where it has keywords. An errno. */
-static int check_presence(const Mount *mount, const CatalogMessage *message, const char *name,
-                          int how)
+static int check_presence(const Mount *mount, fuse_ino_t ino, const CatalogMessage *message,
+                          const char *name, int how)
 {
-    g_autofree char *flags = catalog_flags(mount->catalog, message->flag_set);
+    g_autofree char *flags = flag_changes_shown(mount->flag_changes, ino, message);
     g_autofree char *tags = flags_to_tags(flags);
     bool present = strcmp(name, XATTR_FLAGS) == 0 || *tags;
 
@@ -350,10 +345,10 @@ void flags_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char
     int code = find_message(mount, ino, name, &message);
 
     if (!code)
-        code = check_presence(mount, &message, name, how);
+        code = check_presence(mount, ino, &message, name, how);
     if (code) {
         fuse_reply_err(req, code);
-    } else if (!(flags = new_flags(mount, &message, name, value, size))) {
+    } else if (!(flags = new_flags(mount, ino, &message, name, value, size))) {
         fuse_reply_err(req, EINVAL);
     } else {
         set(req, ino, &message, flags);
@@ -368,11 +363,11 @@ void flags_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
     int code = find_message(mount, ino, name, &message);
 
     if (!code)
-        code = check_presence(mount, &message, name, XATTR_REPLACE);
+        code = check_presence(mount, ino, &message, name, XATTR_REPLACE);
     if (code) {
         fuse_reply_err(req, code);
         return;
     }
-    flags = new_flags(mount, &message, name, "", 0);
+    flags = new_flags(mount, ino, &message, name, "", 0);
     set(req, ino, &message, flags);
 }

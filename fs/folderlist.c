@@ -1,6 +1,7 @@
 #include "look.h"
 
 #include "dircache.h"
+#include "flag_changes.h"
 #include "inode.h"
 #include "moves.h"
 
@@ -31,6 +32,7 @@ static void drop_folders(Mount *mount, const GArray *gone)
     for (guint i = 0; i < gone->len; i++) {
         const TreeNode *node = &g_array_index(gone, TreeNode, i);
         moves_forget_folder(mount->moves, node->id);
+        flag_changes_forget_folder(mount->flag_changes, node->id);
         catalog_drop_folder(mount->catalog, node->id);
         content_drop_folder(mount->content, node->id);
         notify_deleted(mount->notifier, mount_folder_ino(mount, node->parent),

@@ -1,6 +1,8 @@
 #include "leave.h"
 
 #include "filename.h"
+#include "flag_changes.h"
+#include "inode.h"
 #include "refresh.h"
 
 void leave_gone(const Mount *mount, uint32_t folder, uint32_t uid)
@@ -9,6 +11,7 @@ void leave_gone(const Mount *mount, uint32_t folder, uint32_t uid)
     g_autofree char *given = catalog_given_name(mount->catalog, folder, uid);
 
     refresh_note_gone(mount->refresher, folder, uid);
+    flag_changes_drop(mount->flag_changes, inode_number(INODE_MESSAGE, folder, uid));
     g_array_unref(catalog_remove_ranges(mount->catalog, folder, &range, 1));
     if (given)
         filename_freed(mount, folder, given);

@@ -1,4 +1,4 @@
-#include "letters.h"
+#include "letters_private.h"
 
 #include "dircache.h"
 #include "draft.h"
@@ -6,56 +6,18 @@
 #include "flush.h"
 #include "inode.h"
 #include "notify.h"
+#include "offline.h"
 #include "storing.h"
+#include "undone.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    SOON_SECONDS = 5, /* a file after the other */
-    RETRY_MOST_MILLIS = 600000,
-    MOST_KEPT = 64, /* each takes descriptors; who comes next waits for the server */
-};
+enum { RETRY_MOST_MILLIS = 600000 };
 
 unsigned letters_retry_millis = 2000;
-
-/*
- * A file that is kept, or about to be. `waiting` are closings, until it is kept or stored;
- * `removing` who removes it. `put`: the outbox has said its word; then `id` is the letter's, or 0.
- * `sent`: it is being stored; `done`: it is at the server, or not to be there any more.
- */
-typedef struct {
-    Letters *letters;
-    uint64_t ino;
-    int64_t id;
-    bool put, sent, done, warned;
-    GQueue waiting, removing;
-    uint32_t uidvalidity, first; /* see Letter */
-    guint failures;
-    GSource *timer;
-} Kept;
-
-/* What the outbox's thread tells the engine. */
-typedef struct {
-    Mount *mount;
-    uint64_t ino;
-    int64_t id;
-} Told;
-
-struct Letters {
-    Mount *mount;
-    Outbox *outbox;
-    GHashTable *all; /* ino -> Kept */
-    guint in_a_row;  /* files that were stored, the last one at `last` */
-    gint64 last;
-    GQueue syncing;  /* Request */
-    GError *failure; /* of one that is still to be stored */
-    MailDone finished;
-    gpointer finished_data;
-    GSource *deadline;
-};
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -64,6 +26,7 @@ static void kept_free(gpointer data)
     Kept *kept = data;
 
     engine_cancel(&kept->timer);
+    g_free(kept->name);
     g_free(kept);
 }
 
@@ -88,36 +51,36 @@ void letters_free(Letters *letters)
     g_free(letters);
 }
 
-static Kept *find(const Letters *letters, uint64_t ino)
+Kept *letters_find(const Letters *letters, uint64_t ino)
 {
     return g_hash_table_lookup(letters->all, &ino);
 }
 
 bool letters_has(const Letters *letters, uint64_t ino)
 {
-    return find(letters, ino) != NULL;
+    return letters_find(letters, ino) != NULL;
 }
 
-/* Whoever closed it was told that it is. */
-static bool is_answered(const Kept *kept)
+bool letters_is_answered(const Kept *kept)
 {
     return kept->id && !kept->waiting.head;
 }
 
 bool letters_stay(const Letters *letters, uint64_t ino)
 {
-    const Kept *kept = find(letters, ino);
+    const Kept *kept = letters_find(letters, ino);
 
-    return kept && is_answered(kept);
+    return kept && letters_is_answered(kept);
 }
 
-static Kept *kept_new(Letters *letters, uint64_t ino)
+Kept *letters_add(Letters *letters, uint64_t ino)
 {
     Kept *kept = g_new0(Kept, 1);
 
     kept->letters = letters;
     kept->ino = ino;
     g_queue_init(&kept->waiting);
+    g_queue_init(&kept->asking);
     g_queue_init(&kept->removing);
     g_hash_table_insert(letters->all, &kept->ino, kept);
     return kept;
@@ -142,6 +105,16 @@ void letters_describe(Letters *letters, GString *text)
     g_string_append_printf(text, "files-to-be-stored: %u\n", count(letters, false));
 }
 
+bool letters_is_away(const Letters *letters)
+{
+    return offline_is(letters->mount->offline);
+}
+
+bool letters_can_store(const Letters *letters)
+{
+    return !letters->ended && letters->mount->store && !letters_is_away(letters);
+}
+
 /* --- how one ends ----------------------------------------------------------------------------- */
 
 static void end_finish(Letters *letters)
@@ -150,6 +123,7 @@ static void end_finish(Letters *letters)
     guint left = count(letters, false);
 
     letters->finished = NULL;
+    letters->ended = finished || letters->ended;
     engine_cancel(&letters->deadline);
     if (!finished)
         return;
@@ -158,8 +132,7 @@ static void end_finish(Letters *letters)
     finished(letters->finished_data, NULL);
 }
 
-/* One is less on its way, maybe. */
-static void check_all(Letters *letters)
+void letters_check_all(Letters *letters)
 {
     if (count(letters, true))
         return;
@@ -169,14 +142,13 @@ static void check_all(Letters *letters)
     end_finish(letters);
 }
 
-/* Both the outbox and the server have said what there is to say. */
-static void forget(Letters *letters, Kept *kept)
+void letters_forget(Letters *letters, Kept *kept)
 {
     if (kept->id)
-        outbox_end(letters->outbox, kept->id);
+        outbox_end(letters->outbox, kept->id, NULL, NULL);
     drafts_set_kept(letters->mount->drafts, kept->ino, false);
     g_hash_table_remove(letters->all, &kept->ino);
-    check_all(letters);
+    letters_check_all(letters);
 }
 
 static gboolean on_timer(gpointer data);
@@ -192,143 +164,145 @@ static void arm(Kept *kept)
     kept->timer = engine_after(MIN(pause, RETRY_MOST_MILLIS), on_timer, kept);
 }
 
+void letters_note_failure(Letters *letters, const GError *error)
+{
+    g_clear_error(&letters->failure);
+    letters->failure = g_error_copy(error);
+}
+
+/* That the server is away is no news; what it says when it is there is. */
+static void warn(Kept *kept, const char *name, const GError *error)
+{
+    static const char format[] = "the file \"%s\" is not stored at the server yet, and is kept "
+                                 "here: %s";
+
+    bool lost = failure_is_lost(error) || letters_is_away(kept->letters);
+
+    if (!lost && !kept->refused)
+        undone_note(1, format, name, error->message);
+    else if (!kept->warned && !kept->away)
+        g_warning(format, name, error->message);
+    kept->refused |= !lost;
+    kept->warned = true;
+}
+
 /* It stays as it is, and who removes it needs not wait. */
 static void put_off(Letters *letters, Kept *kept, const GError *error)
 {
     g_auto(Draft) draft = {0};
 
     drafts_find(letters->mount->drafts, kept->ino, &draft);
-    if (!kept->warned)
-        g_warning("the file \"%s\" is not stored at the server yet, and is kept here: %s",
-                  draft.name, error->message);
-    kept->warned = true;
-    g_clear_error(&letters->failure);
-    letters->failure = g_error_copy(error);
+    warn(kept, draft.name, error);
+    letters_note_failure(letters, error);
+    request_resume_all(&kept->asking, error);
     if (kept->removing.head) {
         drafts_drop(letters->mount->drafts, kept->ino);
         request_resume_all(&kept->removing, NULL);
-        forget(letters, kept);
+        letters_forget(letters, kept);
         return;
     }
     arm(kept);
-    check_all(letters);
+    letters_check_all(letters);
 }
 
 void letters_stored(Letters *letters, uint64_t ino, const GError *error)
 {
-    Kept *kept = find(letters, ino);
+    Kept *kept = letters_find(letters, ino);
 
     if (!kept)
         return;
     kept->sent = false;
-    if (error && is_answered(kept)) {
+    if (error && letters_is_answered(kept)) {
         if (mail_errno(error) != ECANCELED) /* else the mount ends */
             put_off(letters, kept, error);
         return;
     }
     kept->done = true;
     request_resume_all(&kept->waiting, error);
+    request_resume_all(&kept->asking, error);
     request_resume_all(&kept->removing, NULL);
     if (kept->put)
-        forget(letters, kept);
-}
-
-/* --- keeping ---------------------------------------------------------------------------------- */
-
-void letters_note(Letters *letters, bool stored)
-{
-    letters->in_a_row = stored ? letters->in_a_row + 1 : 0;
-    letters->last = g_get_monotonic_time();
-}
-
-static bool wants(const Letters *letters, const Draft *draft)
-{
-    return letters->in_a_row >= LETTERS_AFTER && g_hash_table_size(letters->all) < MOST_KEPT &&
-           g_get_monotonic_time() - letters->last < SOON_SECONDS * G_USEC_PER_SEC && !draft->uid &&
-           !draft->stored && !find(letters, draft->ino);
-}
-
-static void put_now(gpointer data)
-{
-    g_autofree Told *told = data;
-    Letters *letters = told->mount->letters;
-    Kept *kept = find(letters, told->ino);
-
-    kept->put = true;
-    kept->id = told->id;
-    if (kept->id && !kept->done)
-        drafts_set_kept(letters->mount->drafts, kept->ino, true);
-    if (kept->id)
-        request_resume_all(&kept->waiting, NULL);
-    if (kept->done)
-        forget(letters, kept);
-    else
-        check_all(letters);
-}
-
-static void on_put(gpointer data, int64_t id, const GError *error)
-{
-    Told *told = data;
-
-    if (error)
-        g_info("%s", error->message);
-    told->id = id;
-    engine_post(told->mount->engine, put_now, told);
-}
-
-/* False: it can't be kept. */
-static bool put(Letters *letters, const Draft *draft)
-{
-    Mount *mount = letters->mount;
-    g_auto(CatalogFolder) folder = {0};
-    struct stat st;
-    Told *told;
-    Kept *kept;
-    int fd;
-
-    if (!catalog_folder(mount->catalog, draft->folder, &folder) || !folder.state.uidvalidity ||
-        drafts_stat(mount->drafts, draft->ino, &st) != 0)
-        return false;
-    fd = drafts_open(mount->drafts, draft->ino);
-    if (fd < 0)
-        return false;
-    const Letter letter = {.folder = folder.name,
-                           .name = draft->name,
-                           .uidvalidity = folder.state.uidvalidity,
-                           .first = storing_least_uid(mount->catalog, &folder),
-                           .date = st.st_mtim.tv_sec,
-                           .size = (uint64_t)st.st_size};
-    kept = kept_new(letters, draft->ino);
-    kept->sent = true;
-    kept->uidvalidity = letter.uidvalidity;
-    kept->first = letter.first;
-    told = g_new(Told, 1);
-    *told = (Told){mount, draft->ino, 0};
-    outbox_put(letters->outbox, &letter, fd, on_put, told);
-    return true;
-}
-
-bool letters_keep(Letters *letters, Request *request, uint64_t ino)
-{
-    g_auto(Draft) draft = {0};
-
-    if (!drafts_find(letters->mount->drafts, ino, &draft) || !wants(letters, &draft) ||
-        !put(letters, &draft))
-        return false;
-    request_wait(request, &find(letters, ino)->waiting);
-    return true;
+        letters_forget(letters, kept);
 }
 
 /* --- trying again ----------------------------------------------------------------------------- */
 
-/* Whether the server has it already is looked for first. */
-static void store(Letters *letters, Kept *kept)
+/* That it is sent is on the disk. */
+static void send_now(gpointer data)
+{
+    g_autofree Told *told = data;
+    g_autoptr(GError) error = told->error;
+    Letters *letters = told->mount->letters;
+    Kept *kept = letters_find(letters, told->ino);
+
+    if (error)
+        kept->first = 0;
+    if (!error && !letters_can_store(letters))
+        error = offline_error(letters->mount->offline);
+    if (error || !storing_first(letters->mount, told->ino, &error))
+        letters_stored(letters, told->ino, error);
+}
+
+static void on_sent(gpointer data, int64_t id, const GError *error)
+{
+    Told *told = data;
+
+    (void)id;
+    told->error = error ? g_error_copy(error) : NULL;
+    engine_post(told->mount->engine, send_now, told);
+}
+
+static void send_first(Letters *letters, Kept *kept)
+{
+    Mount *mount = letters->mount;
+    g_auto(Draft) draft = {0};
+    g_auto(CatalogFolder) folder = {0};
+    Told *told;
+
+    if (!drafts_find(mount->drafts, kept->ino, &draft) ||
+        !catalog_folder(mount->catalog, draft.folder, &folder)) {
+        g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOENT, "the folder is gone");
+        letters_stored(letters, kept->ino, error);
+        return;
+    }
+    told = g_new0(Told, 1);
+    *told = (Told){.mount = mount, .ino = kept->ino};
+    kept->uidvalidity = folder.state.uidvalidity;
+    kept->first = storing_least_uid(mount->catalog, &folder);
+    outbox_send(letters->outbox, kept->id, kept->uidvalidity, kept->first, on_sent, told);
+}
+
+/* Whether the server has it already is looked for first, if it may. */
+void letters_store(Letters *letters, Kept *kept)
 {
     g_autoptr(GError) error = NULL;
 
     kept->sent = true;
-    if (!storing_again(letters->mount, kept->ino, kept->uidvalidity, kept->first, &error))
+    engine_cancel(&kept->timer);
+    if (!kept->first)
+        send_first(letters, kept);
+    else if (!storing_again(letters->mount, kept->ino, kept->uidvalidity, kept->first, &error))
         letters_stored(letters, kept->ino, error);
+}
+
+static gint compare_age(gconstpointer a, gconstpointer b)
+{
+    const Kept *one = a, *other = b;
+
+    return (one->ino > other->ino) - (one->ino < other->ino);
+}
+
+/* Oldest first. */
+void letters_reached(Letters *letters)
+{
+    g_autoptr(GList) all = g_list_sort(g_hash_table_get_values(letters->all), compare_age);
+
+    for (GList *link = all; link; link = link->next) {
+        Kept *kept = link->data;
+        kept->failures = 0;
+        if (kept->put && !kept->sent && letters_can_store(letters))
+            letters_store(letters, kept);
+    }
 }
 
 static gboolean on_timer(gpointer data)
@@ -336,7 +310,8 @@ static gboolean on_timer(gpointer data)
     Kept *kept = data;
 
     engine_cancel(&kept->timer);
-    store(kept->letters, kept);
+    if (letters_can_store(kept->letters)) /* else its return is the next occasion */
+        letters_store(kept->letters, kept);
     return G_SOURCE_REMOVE;
 }
 
@@ -375,9 +350,10 @@ static uint64_t restore(Letters *letters, const Letter *letter, uint32_t folder)
     }
     if (!code)
         return ino;
-    g_warning("the file \"%s\", which is yet to be stored in folder \"%s\", is left where it is: "
-              "%s",
-              letter->name, letter->folder, error ? error->message : g_strerror(code));
+    undone_note(1,
+                "the file \"%s\", which is yet to be stored in folder \"%s\", is left where it is: "
+                "%s",
+                letter->name, letter->folder, error ? error->message : g_strerror(code));
     return 0;
 }
 
@@ -389,14 +365,15 @@ static void take_up(Letters *letters, const Letter *letter)
     Kept *kept;
 
     if (!folder) {
-        g_warning("the file \"%s\" can't be stored, and is kept here: there is no folder \"%s\"",
-                  letter->name, letter->folder);
+        undone_note(1,
+                    "the file \"%s\" can't be stored, and is kept here: there is no folder \"%s\"",
+                    letter->name, letter->folder);
         return;
     }
     ino = restore(letters, letter, folder);
     if (!ino)
         return;
-    kept = kept_new(letters, ino);
+    kept = letters_add(letters, ino);
     kept->put = true;
     kept->id = letter->id;
     kept->uidvalidity = letter->uidvalidity;
@@ -404,7 +381,12 @@ static void take_up(Letters *letters, const Letter *letter)
     drafts_set_kept(mount->drafts, ino, true);
     dircache_changed(mount->directories, mount_folder_ino(mount, folder));
     notify_directory(mount->notifier, mount_folder_ino(mount, folder));
-    store(letters, kept);
+    if (letters_is_away(letters)) {
+        g_autoptr(GError) away = offline_error(mount->offline);
+        letters_note_failure(letters, away);
+    } else {
+        letters_store(letters, kept);
+    }
 }
 
 void letters_begin(Letters *letters)
@@ -424,9 +406,37 @@ void letters_begin(Letters *letters)
 /* --- who asks ----------------------------------------------------------------------------------
  */
 
+/* What the outbox was told is on the disk. */
+static void answer_now(gpointer data)
+{
+    g_autofree Told *told = data;
+    g_autoptr(GError) error = told->error;
+    Request *request = request_find(told->mount->requests, told->waiting);
+
+    if (request)
+        request_resume(request, error);
+}
+
+static void on_written(gpointer data, int64_t id, const GError *error)
+{
+    Told *told = data;
+
+    (void)id;
+    told->error = error ? g_error_copy(error) : NULL;
+    engine_post(told->mount->engine, answer_now, told);
+}
+
+static Told *told_new(const Letters *letters, const Request *request)
+{
+    Told *told = g_new0(Told, 1);
+
+    *told = (Told){.mount = letters->mount, .ino = request->ino, .waiting = request->id};
+    return told;
+}
+
 void letters_remove(Letters *letters, Request *request)
 {
-    Kept *kept = find(letters, request->ino);
+    Kept *kept = letters_find(letters, request->ino);
 
     if (!kept) {
         request_resume(request, NULL);
@@ -434,23 +444,27 @@ void letters_remove(Letters *letters, Request *request)
         request_wait(request, &kept->removing);
     } else {
         drafts_drop(letters->mount->drafts, kept->ino);
-        request_resume(request, NULL);
-        forget(letters, kept);
+        outbox_end(letters->outbox, kept->id, on_written, told_new(letters, request));
+        kept->id = 0;
+        letters_forget(letters, kept);
     }
 }
 
-void letters_rename(Letters *letters, uint64_t ino, const char *name)
+void letters_rename(Letters *letters, Request *request)
 {
-    const Kept *kept = find(letters, ino);
+    const Kept *kept = letters_find(letters, request->ino);
 
     if (kept && kept->id)
-        outbox_rename(letters->outbox, kept->id, name);
+        outbox_rename(letters->outbox, kept->id, request->name, on_written,
+                      told_new(letters, request));
+    else
+        request_resume(request, NULL);
 }
 
 void letters_wait(Letters *letters, Request *request)
 {
     request_wait(request, &letters->syncing);
-    check_all(letters);
+    letters_check_all(letters);
 }
 
 static gboolean on_deadline(gpointer data)
@@ -464,5 +478,5 @@ void letters_finish(Letters *letters, MailDone done, gpointer data)
     letters->finished = done;
     letters->finished_data = data;
     letters->deadline = engine_after(mount_patience(letters->mount), on_deadline, letters);
-    check_all(letters);
+    letters_check_all(letters);
 }

@@ -11,6 +11,10 @@
  * server has got (see storing.h). fsync(2) always waits for the server; so does the sync of a
  * directory, for all that is kept.
  *
+ * While the server is known to be away (offline.h), each file that is closed, or renamed from a
+ * temporary name, is kept, up to the number that can be at a time; and sent as soon as the server
+ * is there again.
+ *
  * Engine thread.
  */
 #pragma once
@@ -31,6 +35,8 @@ void letters_free(Letters *letters);
 
 /* What earlier mounts left is shown, and stored, once the store is connected. */
 void letters_begin(Letters *letters);
+/* The server was away, and is there again. */
+void letters_reached(Letters *letters);
 /* The server has stored a file, or could not. */
 void letters_note(Letters *letters, bool stored);
 /*
@@ -39,6 +45,13 @@ void letters_note(Letters *letters, bool stored);
  * it tells letters_stored.
  */
 bool letters_keep(Letters *letters, Request *request, uint64_t ino);
+/*
+ * Of a draft that is to be stored: where it is kept already, or the server is away and it can be
+ * kept, under that name (NULL: its own), the request waits until it is, or, where that is not
+ * enough (may_be_kept is false), until it is stored, or fails; the draft is then as it was. What
+ * turns out not to be kept is given back by storing_unkept. False: the request is the caller's.
+ */
+bool letters_take(Letters *letters, Request *request, const char *name, bool may_be_kept);
 /* Whether that draft is kept, or about to be. */
 bool letters_has(const Letters *letters, uint64_t ino);
 /* Whether it stays under its name even if it can't be stored, since its closing was answered. */
@@ -50,8 +63,9 @@ void letters_stored(Letters *letters, uint64_t ino, const GError *error);
  * is a message, which goes by its name.
  */
 void letters_remove(Letters *letters, Request *request);
-/* It has another name. */
-void letters_rename(Letters *letters, uint64_t ino, const char *name);
+/* The file request->ino has the name request->name now: the request waits until that is on the
+ * disk, where it is kept. */
+void letters_rename(Letters *letters, Request *request);
 
 /* The request waits until nothing that is kept is on its way; it fails where something of that
  * could not be stored. */

@@ -112,6 +112,15 @@ char *log_last_error(int64_t *when)
     return copy;
 }
 
+char *log_time(int64_t micros)
+{
+    g_autoptr(GDateTime) seconds = g_date_time_new_from_unix_utc(micros / G_USEC_PER_SEC);
+    g_autoptr(GDateTime) when = g_date_time_add(seconds, micros % G_USEC_PER_SEC);
+    g_autofree char *date = g_date_time_format(when, "%Y-%m-%dT%H:%M:%S");
+
+    return g_strdup_printf("%s.%06dZ", date, g_date_time_get_microsecond(when));
+}
+
 static GLogWriterOutput write_log(GLogLevelFlags level, const GLogField *fields, gsize count,
                                   gpointer unused)
 {

@@ -24,5 +24,7 @@ void log_note_error(const char *text);
 /* That, printable, and when it was, microseconds since the epoch; the caller frees. NULL: nothing.
  */
 char *log_last_error(int64_t *when);
+/* "2026-11-25T19:05:07.123456Z" of microseconds since the epoch; the caller frees. */
+char *log_time(int64_t micros);
 /* From now on syslog (facility daemon, "mount.pullmail"), since stderr is going away. */
 void log_to_syslog(void);

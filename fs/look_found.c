@@ -3,6 +3,7 @@
 #include "../cache/scopedlock.h"
 #include "dircache.h"
 #include "filename.h"
+#include "flag_changes.h"
 #include "flush.h"
 #include "inode.h"
 #include "moves.h"
@@ -117,6 +118,7 @@ static void exchange_folder(Look *look, uint32_t id)
     TreeNode node;
 
     moves_forget_folder(mount->moves, old);
+    flag_changes_forget_folder(mount->flag_changes, old);
     look->changed = true;
     content_drop_folder(mount->content, old);
     tree_replace(mount->tree, old, id);

@@ -10,6 +10,7 @@
 #include "draft.h"
 #include "failure.h"
 #include "fetch.h"
+#include "flag_changes.h"
 #include "flush.h"
 #include "inode_map.h"
 #include "letters.h"
@@ -25,6 +26,7 @@
 #include "request.h"
 #include "service.h"
 #include "storing.h"
+#include "sync.h"
 #include "trust.h"
 #include "watch.h"
 
@@ -126,9 +128,8 @@ static void begin_changes(gpointer data)
 {
     Wait *wait = data;
 
-    removals_begin(wait->mount->removals);
+    sync_begin(wait->mount);
     letters_begin(wait->mount->letters);
-    moves_begin(wait->mount->moves);
     wait_done(data, NULL);
 }
 
@@ -144,6 +145,13 @@ static void finish_letters(gpointer data)
     Wait *wait = data;
 
     letters_finish(wait->mount->letters, wait_done, wait);
+}
+
+static void finish_flags(gpointer data)
+{
+    Wait *wait = data;
+
+    flag_changes_finish(wait->mount->flag_changes, wait_done, wait);
 }
 
 static void finish_moves(gpointer data)
@@ -167,6 +175,7 @@ static void close_all(gpointer data)
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "pullmail was unmounted");
 
     watcher_stop(mount->watcher);
+    flag_changes_end(mount->flag_changes);
     moves_end(mount->moves);
     requests_fail(mount->requests, error);
     storer_close(mount->storer);
@@ -244,6 +253,7 @@ static void mount_begin(Mount *mount, const Options *options, MailStore *store, 
     mount->storer = storer_new();
     mount->letters = letters_new(mount, mount->outbox);
     mount->moves = moves_new(mount);
+    mount->flag_changes = flag_changes_new(mount);
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, prefetch_bound(options));
     mount->flusher = flusher_new(mount);
@@ -263,6 +273,7 @@ static void mount_end(Mount *mount)
     if (mount->features) { /* it was connected */
         wait_for(mount, finish_letters, NULL);
         wait_for(mount, finish_storing, NULL);
+        wait_for(mount, finish_flags, NULL);
         wait_for(mount, finish_moves, NULL);
         wait_for(mount, finish_removals, NULL);
     }
@@ -279,6 +290,7 @@ static void mount_end(Mount *mount)
     pusher_free(mount->pusher);
     storer_free(mount->storer);
     drafts_free(mount->drafts);
+    flag_changes_free(mount->flag_changes);
     moves_free(mount->moves);
     removals_free(mount->removals);
     arrivals_free(mount->arrivals);

@@ -25,6 +25,7 @@ typedef struct Control Control;
 typedef struct DirCache DirCache;
 typedef struct Drafts Drafts;
 typedef struct Fetcher Fetcher;
+typedef struct FlagChanges FlagChanges;
 typedef struct Flusher Flusher;
 typedef struct InodeMap InodeMap;
 typedef struct Letters Letters;
@@ -64,6 +65,7 @@ typedef struct Mount {
     InodeMap *moved;
     Arrivals *arrivals;
     Moves *moves;
+    FlagChanges *flag_changes;
     Fetcher *fetcher;
     Prefetcher *prefetcher;
     Pusher *pusher;

@@ -2,7 +2,9 @@
 
 #include "failure.h"
 #include "inode.h"
+#include "offline.h"
 #include "refresh.h"
+#include "undone.h"
 
 #include <errno.h>
 
@@ -86,21 +88,24 @@ static void fail(Moves *moves, Move *move, int code, const char *text)
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, code, "message %u of folder \"%s\" %s",
                                           move->uid, moves->from.name, text);
 
-    g_warning("%s", error->message);
+    if (move->kept)
+        undone_note(1, "%s", error->message);
+    else
+        g_warning("%s", error->message);
     refresh_stale(moves->mount->refresher, move->folder);
     refresh_stale(moves->mount->refresher, move->target);
     give_back(moves, move, error);
 }
 
-static bool is_final(const GError *error)
+static bool is_final(const Moves *moves, const GError *error)
 {
-    return failure_is_refusal(error) || mail_errno(error) == ENOENT;
+    return offline_is_refusal(moves->mount->offline, error) || mail_errno(error) == ENOENT;
 }
 
 /* The server said no, or nothing at all. Who waits for what is in no journal is told so. */
 static void fail_as_told(Moves *moves, Move *move, const GError *error)
 {
-    if (move->kept && !is_final(error)) {
+    if (move->kept && !is_final(moves, error)) {
         if (!failure_is_lost(error))
             look_again(moves, move, error);
         moves_note_failure(moves, error);
@@ -118,7 +123,8 @@ static void fail_as_told(Moves *moves, Move *move, const GError *error)
 static void warn_of_refused(const Moves *moves)
 {
     if (moves->n_refused)
-        g_warning(
+        undone_note(
+            moves->n_refused,
             "%u messages of folder \"%s\", which were to be moved to \"%s\", are not, and are "
             "shown where they were: %s",
             moves->n_refused, moves->from.name, moves->to.name, moves->why->message);

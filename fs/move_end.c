@@ -3,6 +3,7 @@
 #include "arrivals.h"
 #include "dircache.h"
 #include "filename.h"
+#include "flag_changes.h"
 #include "flush.h"
 #include "inode.h"
 #include "inode_map.h"
@@ -154,6 +155,7 @@ void move_settle(Mount *mount, Move *move)
         notify_target(mount, move);
     content_move(mount->content, move->folder, move->uid, move->target, move->copy);
     inode_map_put(mount->moved, move->ino, to);
+    flag_changes_moved(mount->flag_changes, move->ino, to);
     put_message(mount, move);
     leave_folder(mount, move);
     arrivals_settle(mount->arrivals, move->ino, to);
@@ -166,6 +168,7 @@ void move_settle(Mount *mount, Move *move)
 void move_settle_unknown(Mount *mount, Move *move)
 {
     inode_map_put(mount->moved, move->ino, 0);
+    flag_changes_moved(mount->flag_changes, move->ino, 0);
     content_drop(mount->content, move->folder, move->uid);
     leave_folder(mount, move);
     arrivals_remove(mount->arrivals, move->ino);

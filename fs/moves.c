@@ -5,6 +5,7 @@
 #include "inode.h"
 #include "move.h"
 #include "refresh.h"
+#include "undone.h"
 
 #include <errno.h>
 
@@ -71,7 +72,7 @@ static void take_up(Moves *moves, const JournalMove *entry)
     Move *move;
 
     if (!has_folders(mount, entry)) {
-        g_warning("message %u is not moved: a folder is not there any more", entry->uid);
+        undone_note(1, "message %u is not moved: a folder is not there any more", entry->uid);
         journal_end_move(mount->journal, entry->folder, entry->uid);
         return;
     }
@@ -471,9 +472,10 @@ void moves_forget_folder(Moves *moves, uint32_t folder)
         Move *move = link->data;
         if (!move->ready || (move->folder != folder && move->target != folder))
             continue;
-        g_warning("message %u, which was to become \"%s\", is not moved: the folder it was %s is "
-                  "not there any more, or was made anew",
-                  move->uid, move->name, move->folder == folder ? "in" : "to be moved to");
+        undone_note(1,
+                    "message %u, which was to become \"%s\", is not moved: the folder it was %s "
+                    "is not there any more, or was made anew",
+                    move->uid, move->name, move->folder == folder ? "in" : "to be moved to");
         move_give_back(moves->mount, move);
         moves_note_refusal(moves, error);
         moves_close(moves, move, error);

@@ -1,19 +1,23 @@
 #include "offline.h"
 
+#include "failure.h"
+#include "letters.h"
 #include "refresh.h"
-#include "removal.h"
+#include "sync.h"
 
 #include <errno.h>
 
 /*
  * `away` and `asked` (when somebody last needed the server, monotonic seconds) are atomic. `seen`
- * is whether the server was reached before, in this mount; the engine's.
+ * is whether the server was reached before, in this mount, and `why` is what it is away for, or was
+ * last; both are the engine's.
  */
 struct Offline {
     Mount *mount;
     gint away;
     gint asked;
     bool seen;
+    GError *why;
 };
 
 Offline *offline_new(Mount *mount)
@@ -26,6 +30,8 @@ Offline *offline_new(Mount *mount)
 
 void offline_free(Offline *offline)
 {
+    if (offline)
+        g_clear_error(&offline->why);
     g_free(offline);
 }
 
@@ -34,11 +40,24 @@ bool offline_is(const Offline *offline)
     return g_atomic_int_get(&offline->away);
 }
 
+GError *offline_error(const Offline *offline)
+{
+    return offline->why ? g_error_copy(offline->why)
+                        : g_error_new(MAIL_ERROR, ENETUNREACH, "the server is away");
+}
+
+bool offline_is_refusal(const Offline *offline, const GError *error)
+{
+    return failure_is_refusal(error) && !offline_is(offline);
+}
+
 /* --- what the store tells ------------------------------------------------------------------- */
 
 static void lost(Offline *offline, const GError *error)
 {
     g_atomic_int_set(&offline->away, 1);
+    g_clear_error(&offline->why);
+    offline->why = g_error_copy(error);
     if (!offline->seen)
         return; /* who mounts is told otherwise */
     g_warning(mail_errno(error) == EACCES
@@ -59,7 +78,8 @@ static void reached(Offline *offline)
     g_message("the server is there again");
     refresh_reached(mount->refresher);
     offline_note_features(offline);
-    removals_begin(mount->removals);
+    sync_begin(mount);
+    letters_reached(mount->letters);
 }
 
 static void told(gpointer data, const GError *error)

@@ -17,6 +17,11 @@ void offline_begin(Offline *offline);
 
 /* Any thread. */
 bool offline_is(const Offline *offline);
+/* Why the server is away; the caller frees. Engine thread. */
+GError *offline_error(const Offline *offline);
+/* Whether the server refuses an operation by that error (failure_is_refusal); while it lets nobody
+ * in, it says so of each, and means none. */
+bool offline_is_refusal(const Offline *offline, const GError *error);
 /* Somebody would look at the server if it was there: it is tried, at most once a second. Any
  * thread, but that of the engine does not try at once. */
 void offline_need(Offline *offline);

@@ -46,7 +46,8 @@ void xattr_list(fuse_req_t req, fuse_ino_t ino, size_t size);
  * flags.c: sets a message's flags by its attributes, at the server, before the answer: EINVAL for
  * what is no flag or can't be kept, EBUSY where another client has changed them since they were
  * seen here. Where the server can't say that (no CONDSTORE), flags that the user did not change
- * stay as they are there. All other attributes are ENOTSUP.
+ * stay as they are there. All other attributes are ENOTSUP. While the server is away, flags are
+ * kept, and set later (flag_changes.h).
  */
 void flags_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
                     size_t size, int how);

@@ -2,6 +2,7 @@
 
 #include "../cache/scopedlock.h"
 #include "failure.h"
+#include "flag_changes.h"
 #include "look.h"
 #include "offline.h"
 #include "prefetch.h"
@@ -233,6 +234,7 @@ static void look_done(gpointer data, const GError *error)
     request_resume_all(&look->waiting, error);
     prefetch_listed(mount->prefetcher, look->folder);
     removals_looked(mount->removals);
+    flag_changes_listed(mount->flag_changes, look->folder, failure);
     if (look->outdated && !error)
         refresh_folder_changed(look->refresher, look->folder);
 }

@@ -7,9 +7,11 @@
 #include "inode.h"
 #include "inode_map.h"
 #include "leave.h"
+#include "offline.h"
 #include "refresh.h"
 #include "remover.h"
 #include "turn.h"
+#include "undone.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -312,7 +314,7 @@ static void settle(Removals *removals, Removal *removal, const GError *error)
     removal->sent = false;
     if (removal->gone)
         confirm(removals, removal);
-    else if (!removal->kept || failure_is_refusal(error))
+    else if (!removal->kept || offline_is_refusal(removals->mount->offline, error))
         give_back(removals, removal, error);
 }
 
@@ -349,10 +351,14 @@ static void end_round(Removals *removals)
     leave_finish(removals, failure);
 }
 
-static void note_failure(Removals *removals, const GError *error)
+/* kept: of how many that failed everybody was told that they are gone. */
+static void note_failure(Removals *removals, const GError *error, guint kept)
 {
-    if (failure_is_refusal(error)) {
-        g_warning("messages are not deleted, and shown again: %s", error->message);
+    if (offline_is_refusal(removals->mount->offline, error)) {
+        if (kept)
+            undone_note(kept, "messages are not deleted, and shown again: %s", error->message);
+        else
+            g_warning("messages are not deleted, and shown again: %s", error->message);
         if (removals->syncing.head && !removals->refusal)
             removals->refusal = g_error_copy(error);
         return;
@@ -370,14 +376,18 @@ static void op_done(gpointer data, const GError *error)
     Removals *removals = data;
     g_autoptr(GPtrArray) removed = sent(removals);
     g_autoptr(GError) failure = error ? g_error_copy(error) : refusal_of(removed);
+    guint kept = 0;
 
     removals->under_way = false;
-    for (guint i = 0; i < removed->len; i++)
+    for (guint i = 0; i < removed->len; i++) {
+        const Removal *removal = removed->pdata[i];
+        kept += removal->kept && !removal->gone;
         settle(removals, removed->pdata[i], failure);
+    }
     if (failure && mail_errno(failure) == ECANCELED)
         return; /* the store is being closed */
     if (failure)
-        note_failure(removals, failure);
+        note_failure(removals, failure, kept);
     if (failure_is_lost(failure))
         end_round(removals);
     else

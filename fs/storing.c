@@ -380,6 +380,23 @@ static void take(Request *request, const Draft *now)
     storing_begin(storing);
 }
 
+/* Closed, or renamed to a name that lasts, and replacing nothing. */
+static bool may_be_kept(const Storing *storing, const Draft *now)
+{
+    return storing->closing ||
+           (storing->rename_to && now->temporary && !storing->replaced && !storing->source);
+}
+
+void storing_unkept(Request *request)
+{
+    g_auto(Draft) now = {0};
+
+    if (drafts_find(request->mount->drafts, request->ino, &now) && !now.removed)
+        take(request, &now);
+    else
+        request_resume(request, NULL);
+}
+
 /* Nobody stores the draft just now. */
 static void go_on(Request *request)
 {
@@ -392,7 +409,8 @@ static void go_on(Request *request)
         error = g_error_new(MAIL_ERROR, EOPNOTSUPP, "it is no empty file any more");
     if (error || !found || now.removed || !now.changed)
         request_resume(request, error);
-    else
+    else if (!letters_take(request->mount->letters, request, storing->rename_to,
+                           may_be_kept(storing, &now)))
         take(request, &now);
 }
 
@@ -472,6 +490,20 @@ bool copying_post(Request *request, uint64_t source)
     storing->date = message.date;
     storing->flags = catalog_flags(mount->catalog, message.flag_set);
     post(request, storing);
+    return true;
+}
+
+bool storing_first(Mount *mount, uint64_t ino, GError **error)
+{
+    Storing *storing;
+
+    if (g_hash_table_contains(mount->storer->all, &ino))
+        return true;
+    storing = prepare(mount, ino, error);
+    if (!storing)
+        return false;
+    g_hash_table_insert(mount->storer->all, &storing->ino, storing);
+    storing_begin(storing);
     return true;
 }
 

@@ -34,6 +34,10 @@ void storer_finish(Storer *storer, Mount *mount, MailDone done, gpointer data);
  */
 bool storing_again(Mount *mount, uint64_t ino, uint32_t uidvalidity, uint32_t first,
                    GError **error);
+/* The same of one that was never sent: nothing is looked for. */
+bool storing_first(Mount *mount, uint64_t ino, GError **error);
+/* Stores the draft of a request that letters_take has, and that can't be kept. */
+void storing_unkept(Request *request);
 /* The store is about to be closed: what is yet to be looked for is given up. */
 void storer_close(Storer *storer);
 

@@ -7,6 +7,7 @@
 #include "inode.h"
 #include "inode_map.h"
 #include "moves.h"
+#include "offline.h"
 #include "ops.h"
 #include "refresh.h"
 #include "removal.h"
@@ -451,7 +452,8 @@ void write_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset,
         copy_arrival(req, from, to, length);
         return;
     }
-    if (check_changes(mount) || from_offset || to_offset || flags ||
+    /* Who copies then reads and writes, which needs no server. */
+    if (check_changes(mount) || offline_is(mount->offline) || from_offset || to_offset || flags ||
         !can_copy(mount, from, to, length) ||
         !catalog_message(mount->catalog, inode_of(from).folder, inode_of(from).uid, &message)) {
         fuse_reply_err(req, EOPNOTSUPP);

@@ -1,6 +1,5 @@
 #include "dircache.h"
 #include "draft.h"
-#include "engine.h"
 #include "filename.h"
 #include "letters.h"
 #include "ops.h"
@@ -78,38 +77,42 @@ static void store_as(fuse_req_t req, const Draft *draft, const char *name, uint3
     fuse_reply_err(req, mail_errno(error));
 }
 
-/* A file that is kept has another name. */
-typedef struct {
-    Mount *mount;
-    uint64_t ino;
-    char *name;
-} Renamed;
-
-static Renamed *renamed_new(Mount *mount, uint64_t ino, const char *name)
+/* A name that could not be written down it does not have; request->data is the one before. */
+static bool renamed(Request *request, const GError *error)
 {
-    Renamed *renamed = g_new(Renamed, 1);
+    Mount *mount = request->mount;
+    g_auto(Draft) draft = {0};
 
-    *renamed = (Renamed){mount, ino, g_strdup(name)};
-    return renamed;
+    if (error && drafts_find(mount->drafts, request->ino, &draft) &&
+        drafts_rename(mount->drafts, request->ino, request->data) == 0)
+        dircache_changed(mount->directories, mount_folder_ino(mount, draft.folder));
+    return reply_outcome(request, error);
 }
 
-static void renamed_now(gpointer data)
+static void rename_submit(Request *request)
 {
-    g_autofree Renamed *renamed = data;
-
-    letters_rename(renamed->mount->letters, renamed->ino, renamed->name);
-    g_free(renamed->name);
+    letters_rename(request->mount->letters, request);
 }
 
-static int rename_now(Mount *mount, const Draft *draft, fuse_ino_t parent, const char *name)
+static void rename_now(fuse_req_t req, const Draft *draft, fuse_ino_t parent, const char *name)
 {
+    Mount *mount = mount_of(req);
     int code = drafts_rename(mount->drafts, draft->ino, name);
+    Request *request;
 
     if (!code)
         dircache_changed(mount->directories, parent);
-    if (!code && draft->kept)
-        engine_post(mount->engine, renamed_now, renamed_new(mount, draft->ino, name));
-    return code;
+    if (code || !draft->kept) {
+        fuse_reply_err(req, code);
+        return;
+    }
+    request = request_new(mount, req, renamed);
+    request->ino = draft->ino;
+    request->name = g_strdup(name);
+    request->changes = true;
+    request->data = g_strdup(draft->name);
+    request->free_data = g_free;
+    request_post(request, rename_submit);
 }
 
 /* A name that lasts, of a message that is to be replaced: its UID; 0: it is of none. */
@@ -147,7 +150,9 @@ bool write_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_
         code = filename_check_given(mount, folder, replaced, new_name);
     if (!code && draft.temporary && !draft_is_temporary(new_name))
         store_as(req, &draft, new_name, replaced);
+    else if (code)
+        fuse_reply_err(req, code);
     else
-        fuse_reply_err(req, code ? code : rename_now(mount, &draft, parent, new_name));
+        rename_now(req, &draft, parent, new_name);
     return true;
 }

@@ -1,3 +1,4 @@
+#include "flag_changes.h"
 #include "inode.h"
 #include "ops.h"
 #include "refresh.h"
@@ -33,16 +34,17 @@ static char *uidvalidity_text(Mount *mount, uint32_t id)
 }
 
 /* NULL: it has no keywords, and no such attribute. */
-static char *tags_of(const Mount *mount, const CatalogMessage *message)
+static char *tags_of(const Mount *mount, uint64_t ino, const CatalogMessage *message)
 {
-    g_autofree char *flags = catalog_flags(mount->catalog, message->flag_set);
+    g_autofree char *flags = flag_changes_shown(mount->flag_changes, ino, message);
     g_autofree char *tags = flags_to_tags(flags);
 
     return *tags ? g_steal_pointer(&tags) : NULL;
 }
 
-static char *message_value(Mount *mount, Inode inode, const char *name)
+static char *message_value(Mount *mount, fuse_ino_t ino, const char *name)
 {
+    Inode inode = inode_of(ino);
     CatalogMessage message;
     unsigned which;
 
@@ -55,9 +57,9 @@ static char *message_value(Mount *mount, Inode inode, const char *name)
                    ? catalog_name(mount->catalog, inode.folder, inode.uid, &which)
                    : NULL;
     if (strcmp(name, XATTR_FLAGS) == 0)
-        return catalog_flags(mount->catalog, message.flag_set);
+        return flag_changes_shown(mount->flag_changes, ino, &message);
     if (strcmp(name, XATTR_TAGS) == 0)
-        return tags_of(mount, &message);
+        return tags_of(mount, ino, &message);
     if (strcmp(name, XATTR_UID) == 0)
         return g_strdup_printf("%u", message.uid);
     if (strcmp(name, XATTR_UIDVALIDITY) == 0)
@@ -72,7 +74,7 @@ static char *value_of(Mount *mount, fuse_ino_t ino, const char *name)
     uint32_t folder;
 
     if (inode.kind == INODE_MESSAGE)
-        return message_value(mount, inode, name);
+        return message_value(mount, ino, name);
     if (has_uids(mount) && mount_ino_folder(mount, ino, &folder) && folder &&
         strcmp(name, XATTR_UIDVALIDITY) == 0)
         return uidvalidity_text(mount, folder);

@@ -15,6 +15,8 @@ typedef struct {
     GQueue pending; /* FakeOp */
     MailDone closed;
     gpointer closed_data;
+    MailDone told; /* of mail_store_watch_link */
+    gpointer told_data;
 } FakeStore;
 
 typedef struct {

@@ -26,6 +26,7 @@
 #define FAKE_MILLIS 1
 
 typedef enum {
+    FAKE_CONNECT,
     FAKE_LIST,
     FAKE_SYNC,
     FAKE_FETCH,

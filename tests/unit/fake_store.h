@@ -41,7 +41,7 @@ static gboolean fake_run(gpointer data)
         error = fake_run_states(op);
     else if (!error && op->kind >= FAKE_CREATE)
         error = fake_run_folder(op);
-    else if (!error)
+    else if (!error && op->kind != FAKE_CONNECT)
         error = fake_run_change(op);
     fake_unlock(server);
     g_queue_remove(&op->store->pending, op);
@@ -71,6 +71,19 @@ static void fake_note_start(FakeServer *server, FakeKind kind)
     fake_lock(server);
     server->started[kind]++;
     fake_unlock(server);
+}
+
+static MailOp *fake_connect(MailStore *store, MailDone done, gpointer data)
+{
+    FakeOp *op;
+    return fake_begin(store, FAKE_CONNECT, done, data, &op);
+}
+
+static void fake_watch_link(MailStore *base, MailDone told, gpointer data)
+{
+    FakeStore *store = (FakeStore *)base;
+    store->told = told;
+    store->told_data = data;
 }
 
 static MailOp *fake_list(MailStore *store, MailFolderSink sink, MailDone done, gpointer data)
@@ -338,6 +351,7 @@ static const MailWatchClass fake_watch_class = {
 };
 
 static const MailStoreClass fake_class = {
+    .connect = fake_connect,
     .list = fake_list,
     .sync = fake_sync,
     .fetch = fake_fetch,
@@ -346,6 +360,7 @@ static const MailStoreClass fake_class = {
     .features = fake_features,
     .quota = fake_quota,
     .describe = fake_describe,
+    .watch_link = fake_watch_link,
     .close = fake_close,
     .free = fake_free,
     .change = &fake_change_class,

@@ -112,9 +112,8 @@ static void fs_first_list(Fs *fs)
 
 static void fs_begin_removals(Fs *fs)
 {
-    removals_begin(fs->mount.removals);
+    sync_begin(&fs->mount);
     letters_begin(fs->mount.letters);
-    moves_begin(fs->mount.moves);
     fs_call_done(fs, NULL);
 }
 
@@ -122,6 +121,7 @@ static void fs_close_all(Fs *fs)
 {
     g_autoptr(GError) error = g_error_new(MAIL_ERROR, ENOTCONN, "unmounted");
     watcher_stop(fs->mount.watcher);
+    flag_changes_end(fs->mount.flag_changes);
     moves_end(fs->mount.moves);
     requests_fail(fs->mount.requests, error);
     storer_close(fs->mount.storer);
@@ -205,6 +205,7 @@ static void fs_begin(Fs *fs, const char *directory)
     mount->outbox = outbox_open(directory);
     mount->letters = letters_new(mount, mount->outbox);
     mount->moves = moves_new(mount);
+    mount->flag_changes = flag_changes_new(mount);
     mount->fetcher = fetcher_new(mount);
     mount->prefetcher = prefetcher_new(mount, fs->prefetch);
     mount->flusher = flusher_new(mount);
@@ -272,6 +273,7 @@ static void fs_unmount(Fs *fs)
     pusher_free(mount->pusher);
     storer_free(mount->storer);
     drafts_free(mount->drafts);
+    flag_changes_free(mount->flag_changes);
     moves_free(mount->moves);
     removals_free(mount->removals);
     arrivals_free(mount->arrivals);

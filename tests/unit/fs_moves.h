@@ -52,7 +52,7 @@ static int place_move(Place *place, const char *name, const char *new_name)
 }
 
 /* Reads all of a message that has the bytes of the one with UID `of`. */
-static void assert_bytes(Fs *fs, uint64_t ino, uint32_t of, size_t size)
+static G_GNUC_UNUSED void assert_bytes(Fs *fs, uint64_t ino, uint32_t of, size_t size)
 {
     uint64_t unique = fs_send_read(fs, FUSE_READ, ino, 0, 0, 1000);
     size_t length;

@@ -78,6 +78,9 @@ static void test_status(void **state)
     assert_value(status, "fetching-messages", "0");
     assert_value(status, "fetch-waiting", "0");
     assert_value(status, "last-error", "none");
+    assert_value(status, "flag-changes-pending", "0");
+    assert_value(status, "changes-not-done", "0");
+    assert_value(status, "last-not-done", "none");
     assert_true(g_regex_match_simple("^20\\d\\d-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{6}Z$",
                                      g_hash_table_lookup(status, "time"), 0, 0));
     assert_value(status, "messages", "2");

@@ -227,6 +227,54 @@ static void test_moves_belong_to_both_folders(void **state)
     journal_close(journal);
 }
 
+static void assert_flags(Journal *journal, const char *expected)
+{
+    g_autoptr(GArray) all = journal_flags(journal);
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; i < all->len; i++) {
+        const JournalFlags *each = &g_array_index(all, JournalFlags, i);
+        g_string_append_printf(text, "%u/%u +%s -%s; ", each->folder, each->uid, each->add,
+                               each->take);
+    }
+    assert_string_equal(text->str, expected);
+}
+
+static void add_flags(Journal *journal, uint32_t folder, uint32_t uid, const char *add,
+                      const char *take, Told *all)
+{
+    const JournalFlags flags = {folder, uid, (char *)add, (char *)take};
+    journal_add_flags(journal, &flags, told, all);
+}
+
+/* The last word on a message holds; and they go with their folder. */
+static void test_flags(void **state)
+{
+    Told all = {.kept = 0};
+    Catalog *catalog = catalog_open(*state);
+    uint32_t folder = catalog_put_folder(catalog, &(MailFolderInfo){"a", '/', 0});
+    Journal *journal = journal_open(*state);
+    assert_flags(journal, "");
+    add_flags(journal, folder, 4294967295, "\\Seen $x", "", &all);
+    add_flags(journal, folder, 3, "a", "b", &all);
+    add_flags(journal, folder, 3, "", "b c", &all);
+    add_flags(journal, folder, 4, "a", "", &all);
+    journal_end_flags(journal, folder, 4);
+    await(&all, 4);
+    assert_int_equal(all.kept, 4);
+    journal_close(journal);
+    journal = journal_open(*state);
+    g_autofree char *expected = g_strdup_printf("%u/3 + -b c; %u/4294967295 +\\Seen $x -; ", folder,
+                                                folder);
+    assert_flags(journal, expected);
+    assert_int_equal(catalog_reset_folder(catalog, folder, 5), folder);
+    assert_flags(journal, expected);
+    assert_int_not_equal(catalog_reset_folder(catalog, folder, 6), folder);
+    catalog_close(catalog);
+    assert_flags(journal, "");
+    journal_close(journal);
+    assert_int_equal(warnings, 0);
+}
+
 /* One at a time, until it ends, however that may be. */
 static void test_owner(void **state)
 {
@@ -251,7 +299,7 @@ static void test_owner(void **state)
     journal_close(one);
 }
 
-/* A cache of the version before has room for them, and loses nothing. */
+/* A cache of an earlier version has room for them, and loses nothing. */
 static void test_upgrade(void **state)
 {
     Told all = {.kept = 0};
@@ -265,8 +313,9 @@ static void test_upgrade(void **state)
     DatabaseState result;
     g_autofree char *why = NULL;
     Database *database = database_open(&index_kind, *state, &result, &why);
-    assert_int_equal(database_run(database, "DROP TABLE move; PRAGMA user_version = 4"),
-                     DATABASE_OK);
+    assert_int_equal(
+        database_run(database, "DROP TABLE move; DROP TABLE flags; PRAGMA user_version = 4"),
+        DATABASE_OK);
     database_close(database);
     catalog = catalog_open(*state);
     assert_int_equal(catalog_put_folder(catalog, &(MailFolderInfo){"a", '/', 0}), folder);
@@ -275,8 +324,13 @@ static void test_upgrade(void **state)
     assert_removals(journal, removal);
     assert_moves(journal, "");
     add_move(journal, folder, 3, folder + 1, "x", &all);
-    await(&all, 2);
-    assert_int_equal(all.kept, 2);
+    add_flags(journal, folder, 3, "a", "b", &all);
+    await(&all, 3);
+    assert_int_equal(all.kept, 3);
+    journal_close(journal);
+    journal = journal_open(*state);
+    g_autofree char *flags = g_strdup_printf("%u/3 +a -b; ", folder);
+    assert_flags(journal, flags);
     journal_close(journal);
     catalog_close(catalog);
     assert_int_equal(warnings, 0);
@@ -372,6 +426,7 @@ int main(void)
         TEST_IN_DIRECTORY(test_sync),
         TEST_IN_DIRECTORY(test_moves),
         TEST_IN_DIRECTORY(test_moves_belong_to_both_folders),
+        TEST_IN_DIRECTORY(test_flags),
         TEST_IN_DIRECTORY(test_owner),
         TEST_IN_DIRECTORY(test_upgrade),
     };

@@ -96,11 +96,46 @@ static void test_kept(void **state)
     outbox = outbox_open(*state);
     assert_taken(outbox, *state, "a/1 bb/65536 ccc/1000001 dddd/0 ");
     /* What is done with is not there any more; a name can be another one. */
-    outbox_end(outbox, one);
-    outbox_rename(outbox, other, "xx");
+    outbox_end(outbox, one, NULL, NULL);
+    outbox_rename(outbox, other, "xx", NULL, NULL);
     outbox_close(outbox);
     outbox = outbox_open(*state);
     assert_taken(outbox, *state, "xx/65536 ccc/1000001 dddd/0 ");
+    outbox_close(outbox);
+    assert_int_equal(warnings, 0);
+}
+
+static void await(Told *told, int64_t id)
+{
+    g_mutex_lock(&told->lock);
+    while (!told->told)
+        g_cond_wait(&told->changed, &told->lock);
+    g_mutex_unlock(&told->lock);
+    assert_int_equal(told->code, 0);
+    assert_int_equal(told->id, id);
+}
+
+/* Each is on the disk when that is told. */
+static void test_changed(void **state)
+{
+    Told sent = {0}, named = {0}, ended = {0};
+    Outbox *outbox = outbox_open(*state);
+    int64_t one = put(outbox, *state, "a", 1), other = put(outbox, *state, "b", 1);
+
+    outbox_send(outbox, one, 7, 8, note, &sent);
+    outbox_rename(outbox, one, "c", note, &named);
+    outbox_end(outbox, other, note, &ended);
+    await(&sent, one);
+    await(&named, one);
+    await(&ended, other);
+    outbox_close(outbox);
+    outbox = outbox_open(*state);
+    g_autoptr(GPtrArray) letters = outbox_take(outbox);
+    assert_int_equal(letters->len, 1);
+    const Letter *letter = letters->pdata[0];
+    assert_string_equal(letter->name, "c");
+    assert_int_equal(letter->uidvalidity, 7);
+    assert_int_equal(letter->first, 8);
     outbox_close(outbox);
     assert_int_equal(warnings, 0);
 }
@@ -217,9 +252,13 @@ static void test_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_IN_DIRECTORY(test_kept),        TEST_IN_DIRECTORY(test_nothing),
-        TEST_IN_DIRECTORY(test_owners),      TEST_IN_DIRECTORY(test_killed),
-        TEST_IN_DIRECTORY(test_a_full_disk), TEST_IN_DIRECTORY(test_what_cant_be_kept),
+        TEST_IN_DIRECTORY(test_kept),
+        TEST_IN_DIRECTORY(test_changed),
+        TEST_IN_DIRECTORY(test_nothing),
+        TEST_IN_DIRECTORY(test_owners),
+        TEST_IN_DIRECTORY(test_killed),
+        TEST_IN_DIRECTORY(test_a_full_disk),
+        TEST_IN_DIRECTORY(test_what_cant_be_kept),
         TEST_IN_DIRECTORY(test_damaged),
     };
 
