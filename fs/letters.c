@@ -98,6 +98,17 @@ bool letters_has(const Letters *letters, uint64_t ino)
     return find(letters, ino) != NULL;
 }
 
+bool letters_tried(const Letters *letters, uint64_t ino, uint32_t *uidvalidity, uint32_t *first)
+{
+    const Kept *kept = find(letters, ino);
+
+    if (!kept)
+        return false;
+    *uidvalidity = kept->uidvalidity;
+    *first = kept->first;
+    return true;
+}
+
 /* Whoever closed it was told that it is. */
 static bool is_answered(const Kept *kept)
 {

@@ -41,6 +41,11 @@ void letters_note(Letters *letters, bool stored);
 bool letters_keep(Letters *letters, Request *request, uint64_t ino);
 /* Whether that draft is kept, or about to be. */
 bool letters_has(const Letters *letters, uint64_t ino);
+/*
+ * Whether that draft was sent before, and nobody saw what became of it: then it has to be looked
+ * for among the messages from UID `first` on before it is sent again.
+ */
+bool letters_tried(const Letters *letters, uint64_t ino, uint32_t *uidvalidity, uint32_t *first);
 /* Whether it stays under its name even if it can't be stored, since its closing was answered. */
 bool letters_stay(const Letters *letters, uint64_t ino);
 /* It is stored, or could not be; where it is none that is kept, nothing happens. */

@@ -359,6 +359,21 @@ void storing_begin(Storing *storing)
     }
 }
 
+/* It was sent before: that is looked for among what has come from UID `first` on. */
+static void look_first(Storing *storing, uint32_t uidvalidity, uint32_t first)
+{
+    g_auto(CatalogFolder) folder = {0};
+
+    storing->uidvalidity = uidvalidity;
+    storing->first = first;
+    storing->failure = g_error_new(MAIL_ERROR, ENOTCONN, "what became of it was not seen");
+    if (!catalog_folder(storing->mount->catalog, storing->draft.folder, &folder) ||
+        folder.state.uidvalidity == uidvalidity)
+        storing_look(storing);
+    else
+        storing_fail_with(storing, ESTALE, "the folder was made anew since");
+}
+
 /* --- who asks ----------------------------------------------------------------------------------
  */
 
@@ -369,6 +384,9 @@ void storing_begin(Storing *storing)
 static void take(Request *request, const Draft *now)
 {
     Storing *storing = request->data;
+    uint32_t uidvalidity, first;
+    bool tried = !storing->source &&
+                 letters_tried(request->mount->letters, storing->ino, &uidvalidity, &first);
 
     request->data = NULL;
     request->free_data = NULL;
@@ -377,7 +395,10 @@ static void take(Request *request, const Draft *now)
     g_hash_table_insert(request->mount->storer->all, &storing->ino, storing);
     if (storing->closing)
         letters_keep(request->mount->letters, request, storing->ino);
-    storing_begin(storing);
+    if (tried)
+        look_first(storing, uidvalidity, first);
+    else
+        storing_begin(storing);
 }
 
 /* Nobody stores the draft just now. */
@@ -477,7 +498,6 @@ bool copying_post(Request *request, uint64_t source)
 
 bool storing_again(Mount *mount, uint64_t ino, uint32_t uidvalidity, uint32_t first, GError **error)
 {
-    g_auto(CatalogFolder) folder = {0};
     Storing *storing;
 
     if (g_hash_table_contains(mount->storer->all, &ino))
@@ -485,15 +505,8 @@ bool storing_again(Mount *mount, uint64_t ino, uint32_t uidvalidity, uint32_t fi
     storing = prepare(mount, ino, error);
     if (!storing)
         return false;
-    storing->uidvalidity = uidvalidity;
-    storing->first = first;
-    storing->failure = g_error_new(MAIL_ERROR, ENOTCONN, "what became of it was not seen");
     g_hash_table_insert(mount->storer->all, &storing->ino, storing);
-    if (!catalog_folder(mount->catalog, storing->draft.folder, &folder) ||
-        folder.state.uidvalidity == uidvalidity)
-        storing_look(storing);
-    else
-        storing_fail_with(storing, ESTALE, "the folder was made anew since");
+    look_first(storing, uidvalidity, first);
     return true;
 }
 
