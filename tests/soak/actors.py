@@ -77,7 +77,7 @@ class Actor(threading.Thread):
             self.soak.discrepancy(f"the listing of {folder} has what nobody put there, or has it twice: {sorted(names)}")
         shown = {number for number, _ in found}
         for letter in self.ledger.known():
-            sure = letter.here and len(letter.allowed) == 1
+            sure = letter.here and len(letter.allowed) == 1 and not letter.maybe_twice
             if sure and (letter.number in shown) != ((folder.name,) in letter.allowed) and \
                     self.ledger.untouched(letter.number, mark) and self.life == self.soak.life:
                 self.soak.discrepancy(f"letter {letter.number} is {'' if letter.number in shown else 'not '}listed in "
@@ -253,6 +253,7 @@ class Changer(Actor):
     def put(self, folder):
         """A new letter."""
         letter = self.ledger.add(())
+        letter.stored, letter.home = time.monotonic(), folder.name
         path = folder / f"letter {letter.number} new.eml"
         try:
             with self.soak.forks.lock, self.ledger.change(letter, (folder.name,)):

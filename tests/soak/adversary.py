@@ -57,7 +57,8 @@ class Adversary(threading.Thread):
             (network.CUT, int(10 ** (1 + 4 * self.moments.random()))), (network.CUT, self.moments.randrange(3000)),
             (network.STALL, 0), (network.BLACK_HOLE, 0), (network.REFUSE, 0)]
             + [(network.CORRUPT, int(10 ** (1 + 4 * self.moments.random())))] * self.soak.tls)
-        with self.soak.trouble(f"{mode}, {amount:g}, for {seconds} s"):
+        with self.soak.trouble(f"{mode}, {amount:g}, for {seconds} s"), \
+                self.soak.silence(seconds if mode == network.STALL else 0):
             self.soak.network.begin(mode, amount)
             if mode == network.REFUSE:
                 self.soak.network.cut()
@@ -68,8 +69,9 @@ class Adversary(threading.Thread):
 
     def freeze(self):
         """It says nothing."""
-        with self.soak.server_lock, self.soak.trouble("freezes"), frozen(self.soak.server):
-            self.soak.over.wait(self.moments.choice((0.5, 2, self.soak.timeout + 2)))
+        seconds = self.moments.choice((0.5, 2, self.soak.timeout + 2))
+        with self.soak.server_lock, self.soak.trouble("freezes"), self.soak.silence(seconds), frozen(self.soak.server):
+            self.soak.over.wait(seconds)
 
     def kill_sessions(self):
         """Its sessions end, in the midst of what they do."""

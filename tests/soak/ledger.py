@@ -3,6 +3,8 @@ import contextlib
 import itertools
 import threading
 
+BEFORE = 30  # seconds ahead of a silence in which what is put into the mount may be on its way yet
+
 
 class Letter:
     """
@@ -10,9 +12,12 @@ class Letter:
     holds it twice, twice). One place alone: that is where it is.
     """
 
-    def __init__(self, number, allowed):
+    def __init__(self, number, allowed, silences):
         self.number = number
         self.allowed = allowed
+        self.stored = None   # when it was put into the mount, and where
+        self.home = None
+        self._silences = silences
         self.path = None     # in the mount, where a call gave it a name
         self.here = False    # the mount's own doing has put it where it is: it must show it so at once
         self.moved = False   # the mount may yet be at it: the server may have it elsewhere
@@ -22,15 +27,34 @@ class Letter:
     @property
     def folder(self):
         """The one folder where it is, once; None: it is not that simple."""
+        if self.maybe_twice:
+            return None
         place = next(iter(self.allowed)) if len(self.allowed) == 1 else ()
         return place[0] if len(place) == 1 else None
 
 
+    @property
+    def maybe_twice(self):
+        """
+        Whether it was on its way to a server that was silent for longer than timeout=: who gave up may find
+        nothing there, send it again, and the server store it twice when it goes on.
+        """
+        return self.stored is not None and any(begin - BEFORE < self.stored < end for begin, end in self._silences)
+
+    def may_be(self, place):
+        """Whether it may be there."""
+        if not self.maybe_twice:
+            return place in self.allowed
+        homes = {folder for one in self.allowed for folder in one} | {self.home}
+        return set(place) <= homes and (place != () or () in self.allowed)
+
+
 class Ledger:
-    """All letters, by number. Any thread."""
+    """All letters, by number. Any thread. silences: [begin, end] of the server's, as time.monotonic() has it."""
 
     def __init__(self):
         self.letters = {}
+        self.silences = []
         self._lock = threading.Lock()
         self._moments = itertools.count(1)
 
@@ -41,7 +65,7 @@ class Ledger:
     def add(self, place):
         """A new one, which is there already or comes to be: a place, or () where it is in nobody's hands yet."""
         with self._lock:
-            letter = Letter(len(self.letters), {place})
+            letter = Letter(len(self.letters), {place}, self.silences)
             letter.changed = self.now()
             letter.busy = place == ()
             self.letters[letter.number] = letter
@@ -93,5 +117,5 @@ class Ledger:
     def mismatch(self, places):
         """What must not be, by {number: place}; None: all is as it must be."""
         wrong = [f"letter {letter.number} is in {places.get(letter.number, ())}, may be in {sorted(letter.allowed)}"
-                 for letter in self.known() if places.get(letter.number, ()) not in letter.allowed]
+                 for letter in self.known() if not letter.may_be(places.get(letter.number, ()))]
         return "; ".join(wrong[:5]) or None

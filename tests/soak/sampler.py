@@ -11,7 +11,7 @@ Sample = collections.namedtuple("Sample", "life rss files")
 WARM = 10        # samples of a daemon that do not count: it gets to know the mailbox
 FEWEST = 20      # of one whose halves are compared
 RSS_SLACK = 6 << 20  # bytes: the mailbox may have become larger, and a cache within the process with it
-FILES_SLACK = 12     # files that are being written, and connections, are more or fewer
+FILES_SLACK = 12     # even where few are being stored, as each takes some; and connections
 
 
 class Sampler(threading.Thread):
@@ -56,10 +56,10 @@ class Sampler(threading.Thread):
         """The second half of each life is like its first."""
         for life in self.lives():
             first, second = life[:len(life) // 2], life[len(life) // 2:]
-            for what, slack in (("rss", RSS_SLACK), ("files", FILES_SLACK)):
-                before, after = (max(getattr(sample, what) for sample in half) for half in (first, second))
+            for what, slack, extreme in (("rss", RSS_SLACK, max), ("files", FILES_SLACK, min)):
+                before, after = (extreme(getattr(sample, what) for sample in half) for half in (first, second))
                 if after > before + slack:
-                    self.soak.discrepancy(f"the daemon of life {life[0].life} had {what} {before} at most, and then {after}")
+                    self.soak.discrepancy(f"{what} of the daemon of life {life[0].life}: {before}, and then {after}")
 
     def summary(self):
         """The first and the last, and the most of all."""
