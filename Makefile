@@ -55,8 +55,8 @@ BENCH_PROGRAMS := $(addprefix $B/tests/bench/,link rawfetch rawpop rawappend)
 FUZZERS := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 SEED_TESTS := $(FUZZERS:$B/tests/fuzz/fuzz_%=$B/tests/fuzz/seeds_%)
 SCRIPTS := tests/check-layers tests/install-deps tests/demo/run .ci/run
-PYTHON := tests/dovecot tests/run tests/coverage tests/bench/run tests/bench/manyserver tests/demo/mailbox \
-          $(wildcard tests/*.py tests/demo/*.py tests/e2e/*.py tests/bench/*.py)
+PYTHON := tests/dovecot tests/run tests/coverage tests/bench/run tests/bench/manyserver tests/demo/mailbox tests/soak/run \
+          $(wildcard tests/*.py tests/demo/*.py tests/e2e/*.py tests/bench/*.py tests/soak/*.py)
 # What needs packages installs them first, then builds with all processors.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -232,6 +232,13 @@ $B/tests/fuzz/seeds_%: tests/fuzz/fuzz_%.c tests/fuzz/standalone.c $(EXTRA_$(VAR
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -DCORPUS='"tests/fuzz/corpus/fuzz_$*"' $(ALL_LDFLAGS) -o $@ $(filter %.c,$^) \
 	    $(EXTRA_$(VARIANT)) $(LIBRARY) $(PKG_LIBS) -pthread
+
+## make soak            use a mount for SOAK_SECONDS (300) while all that can fail does; SOAK_SEED repeats a run
+SOAK_SECONDS ?= 300
+.PHONY: soak
+soak: deps-test
+	+@$(SUBMAKE) all
+	@PULLMAIL='$(abspath $(PROGRAM))' PYTHONDONTWRITEBYTECODE=1 tests/soak/run $(SOAK_SECONDS) $(SOAK_SEED)
 
 ## make bench           measure it against mbsync, mpop, raw clients and the local disk: 10 minutes
 ## make bench-quick     the same with less of all: one minute

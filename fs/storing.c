@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void go_on(Request *request);
+static void submit(Request *request);
 
 /* --- life --------------------------------------------------------------------------------------
  */
@@ -107,7 +107,7 @@ void storing_end(Storing *storing, const GError *error)
     while (others.head) {
         Request *other = g_queue_pop_head_link(&others)->data;
         other->queue = NULL;
-        go_on(other);
+        submit(other); /* the first of them may store it again, and the next ones wait for that */
     }
     storing_free(storing);
     if (!is_waited_for(storer))

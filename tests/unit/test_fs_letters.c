@@ -138,6 +138,28 @@ static void test_tried_again(void **state)
     scene_end(&scene);
 }
 
+/* The server has it, and nobody saw the answer: who asks for it to be stored finds it there. */
+static void test_asked_for_when_nobody_knows(void **state)
+{
+    Scene scene;
+    uint64_t inbox = begin(&scene, state), ino;
+    letters_retry_millis = 100000;
+    ino = keep(&scene, inbox);
+    fake_break(scene.server, 1, 0);
+    fake_fail(scene.server, FAKE_FIND, ENOTCONN, 1);
+    uint64_t directory = send_fsync(scene.fs, FUSE_FSYNCDIR, inbox);
+    fs_settle(scene.fs);
+    fake_hold(scene.server, false);
+    assert_int_equal(fs_error(scene.fs, directory), ENOTCONN);
+    assert_status(&scene, 1);
+    assert_int_equal(user_count(&scene), 3);
+    assert_int_equal(fs_error(scene.fs, send_fsync(scene.fs, FUSE_FSYNC, ino)), 0);
+    assert_status(&scene, 0);
+    assert_server(&scene, "1:" LETTER_OF("a") ";2:" LETTER_OF("b") ";3:" LETTER_OF("c") ";");
+    assert_listed(scene.fs, inbox, "a.eml b.eml c.eml ");
+    scene_end(&scene);
+}
+
 /* It was not sent; the next mount does that, once. */
 static void test_left(void **state)
 {
@@ -287,6 +309,7 @@ int main(void)
         TEST_IN_DIRECTORY(test_kept),
         TEST_IN_DIRECTORY(test_refused),
         TEST_IN_DIRECTORY(test_tried_again),
+        TEST_IN_DIRECTORY(test_asked_for_when_nobody_knows),
         TEST_IN_DIRECTORY(test_left),
         TEST_IN_DIRECTORY(test_left_but_stored),
         TEST_IN_DIRECTORY(test_another_folder),

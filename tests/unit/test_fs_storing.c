@@ -134,6 +134,26 @@ static void test_two_flushes(void **state)
     scene_end(&scene);
 }
 
+/* And where it fails: one of those who wait sends it once more, and the others wait for that. */
+static void test_flushes_behind_a_failure(void **state)
+{
+    Scene scene;
+    uint64_t inbox = user_mount(&scene, state);
+    uint64_t ino = user_file(scene.fs, inbox, "a.eml", LETTER), uniques[4];
+    fake_stall(scene.server, FAKE_APPEND, true);
+    for (size_t i = 0; i < G_N_ELEMENTS(uniques); i++)
+        uniques[i] = user_send_flush(scene.fs, ino);
+    fs_settle(scene.fs);
+    fake_fail(scene.server, FAKE_APPEND, EDQUOT, 1);
+    fake_stall(scene.server, FAKE_APPEND, false);
+    assert_int_equal(fs_error(scene.fs, uniques[0]), EDQUOT);
+    for (size_t i = 1; i < G_N_ELEMENTS(uniques); i++)
+        assert_int_equal(fs_error(scene.fs, uniques[i]), 0);
+    assert_int_equal(fake_started(scene.server, FAKE_APPEND), 2);
+    assert_server(&scene, "1:" LETTER ";");
+    scene_end(&scene);
+}
+
 /* What is written to a file that was stored takes the place of what it was. */
 static void test_written_again(void **state)
 {
@@ -301,6 +321,7 @@ int main(void)
         TEST_IN_DIRECTORY(test_two_at_once),
         TEST_IN_DIRECTORY(test_a_silent_server),
         TEST_IN_DIRECTORY(test_two_flushes),
+        TEST_IN_DIRECTORY(test_flushes_behind_a_failure),
         TEST_IN_DIRECTORY(test_written_again),
         TEST_IN_DIRECTORY(test_written_after_its_removal),
         TEST_IN_DIRECTORY(test_removed_while_it_is_sent),
