@@ -76,7 +76,9 @@ static void fake_note_start(FakeServer *server, FakeKind kind)
 static MailOp *fake_connect(MailStore *store, MailDone done, gpointer data)
 {
     FakeOp *op;
-    return fake_begin(store, FAKE_CONNECT, done, data, &op);
+    MailOp *begun = fake_begin(store, FAKE_CONNECT, done, data, &op);
+    fake_note_start(op->store->server, FAKE_CONNECT);
+    return begun;
 }
 
 static void fake_watch_link(MailStore *base, MailDone told, gpointer data)
