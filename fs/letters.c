@@ -27,6 +27,7 @@ static void kept_free(gpointer data)
 
     engine_cancel(&kept->timer);
     g_free(kept->name);
+    g_clear_error(&kept->lost);
     g_free(kept);
 }
 

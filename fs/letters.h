@@ -52,6 +52,14 @@ bool letters_keep(Letters *letters, Request *request, uint64_t ino);
  * turns out not to be kept is given back by storing_unkept. False: the request is the caller's.
  */
 bool letters_take(Letters *letters, Request *request, const char *name, bool may_be_kept);
+/*
+ * The server was lost, by that error, while it was being told of the draft: it is kept as if it had
+ * been closed after that, and the request waits until it is, or fails with the error. first: the
+ * least UID that it has, should the server have stored it; 0: it has not. False: the request is the
+ * caller's, since it can't be kept.
+ */
+bool letters_keep_lost(Letters *letters, Request *request, const char *name, uint32_t first,
+                       const GError *error);
 /* Whether that draft is kept, or about to be. */
 bool letters_has(const Letters *letters, uint64_t ino);
 /* Whether it stays under its name even if it can't be stored, since its closing was answered. */

@@ -13,7 +13,7 @@
  * who waits for the server; `removing` who removes it. `put`: the outbox has said its word; then
  * `id` is the letter's, or 0. `sent`: it is being stored; `done`: it is at the server, or not to be
  * there any more. `away`: it was closed while the server was away; `name`: what it is to be called
- * then, or NULL.
+ * then, or NULL; `lost`: what was heard of that, where it was being stored, else NULL.
  */
 typedef struct {
     Letters *letters;
@@ -21,6 +21,7 @@ typedef struct {
     int64_t id;
     bool put, sent, done, away, warned, refused;
     char *name;
+    GError *lost;
     uint64_t version; /* of the draft */
     GQueue waiting, asking, removing;
     uint32_t uidvalidity, first; /* see Letter */

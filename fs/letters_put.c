@@ -32,6 +32,8 @@ static void give_back(Letters *letters, Kept *kept)
     GQueue waiting = kept->waiting;
 
     g_queue_init(&kept->waiting);
+    if (kept->lost)
+        request_resume_all(&waiting, kept->lost);
     request_resume_all(&kept->asking, letters->failure);
     request_resume_all(&kept->removing, NULL);
     letters_forget(letters, kept);
@@ -57,7 +59,9 @@ static int rename_kept(Letters *letters, Kept *kept)
 /* The server is away, or was a moment ago. */
 static void put_away(Letters *letters, Kept *kept)
 {
-    g_autoptr(GError) away = offline_error(letters->mount->offline), error = NULL;
+    g_autoptr(GError) away = kept->lost ? g_error_copy(kept->lost)
+                                        : offline_error(letters->mount->offline);
+    g_autoptr(GError) error = NULL;
     int code = kept->id ? rename_kept(letters, kept) : 0;
 
     letters_note_failure(letters, away);
@@ -115,8 +119,9 @@ static void on_put(gpointer data, int64_t id, const GError *error)
     engine_post(told->mount->engine, put_now, told);
 }
 
-/* NULL: it can't be kept. name: of its own, or NULL; away: it is not sent. */
-static Kept *put(Letters *letters, const Draft *draft, const char *name, bool away)
+/* NULL: it can't be kept. name: of its own, or NULL; away: it is not being sent; first: see Letter.
+ */
+static Kept *put(Letters *letters, const Draft *draft, const char *name, bool away, uint32_t first)
 {
     Mount *mount = letters->mount;
     g_auto(CatalogFolder) folder = {0};
@@ -134,7 +139,7 @@ static Kept *put(Letters *letters, const Draft *draft, const char *name, bool aw
     const Letter letter = {.folder = folder.name,
                            .name = name ? (char *)name : draft->name,
                            .uidvalidity = folder.state.uidvalidity,
-                           .first = away ? 0 : storing_least_uid(mount->catalog, &folder),
+                           .first = away ? first : storing_least_uid(mount->catalog, &folder),
                            .date = st.st_mtim.tv_sec,
                            .size = (uint64_t)st.st_size};
     kept = letters_add(letters, draft->ino);
@@ -155,7 +160,7 @@ bool letters_keep(Letters *letters, Request *request, uint64_t ino)
     g_auto(Draft) draft = {0};
 
     if (!drafts_find(letters->mount->drafts, ino, &draft) || !wants(letters, &draft) ||
-        !put(letters, &draft, NULL, false))
+        !put(letters, &draft, NULL, false, 0))
         return false;
     request_wait(request, &letters_find(letters, ino)->waiting);
     return true;
@@ -163,8 +168,8 @@ bool letters_keep(Letters *letters, Request *request, uint64_t ino)
 
 static bool can_be_kept(const Letters *letters, const Draft *draft)
 {
-    return letters_is_away(letters) && g_hash_table_size(letters->all) < MOST_KEPT &&
-           draft->named && !draft->uid && !draft->stored;
+    return g_hash_table_size(letters->all) < MOST_KEPT && draft->named && !draft->uid &&
+           !draft->stored;
 }
 
 static void refuse(const Letters *letters, Request *request)
@@ -180,11 +185,11 @@ static bool take_new(Letters *letters, Request *request, const Draft *draft, con
 {
     Kept *kept = NULL;
 
-    if (!can_be_kept(letters, draft))
+    if (!letters_is_away(letters) || !can_be_kept(letters, draft))
         return false;
     if (!may_be_kept)
         refuse(letters, request);
-    else if ((kept = put(letters, draft, name, true)))
+    else if ((kept = put(letters, draft, name, true, 0)))
         request_wait(request, &kept->waiting);
     return !may_be_kept || kept;
 }
@@ -209,5 +214,21 @@ bool letters_take(Letters *letters, Request *request, const char *name, bool may
         if (kept->put && !kept->sent)
             letters_store(letters, kept);
     }
+    return true;
+}
+
+bool letters_keep_lost(Letters *letters, Request *request, const char *name, uint32_t first,
+                       const GError *error)
+{
+    g_auto(Draft) draft = {0};
+    Kept *kept = NULL;
+
+    if (letters->mount->options->offline != OFFLINE_NEVER && !letters_find(letters, request->ino) &&
+        drafts_find(letters->mount->drafts, request->ino, &draft) && can_be_kept(letters, &draft))
+        kept = put(letters, &draft, name, true, first);
+    if (!kept)
+        return false;
+    kept->lost = g_error_copy(error);
+    request_wait(request, &kept->waiting);
     return true;
 }

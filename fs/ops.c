@@ -76,6 +76,8 @@ GUARDED(change_unlink, (fuse_req_t req, fuse_ino_t parent, const char *name), (r
 GUARDED(write_create,
         (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, File *file),
         (req, parent, name, mode, file))
+GUARDED(write_setattr, (fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, File *file),
+        (req, ino, st, to_set, file))
 GUARDED(write_copy,
         (fuse_req_t req, fuse_ino_t from, off_t from_offset, File *from_file, fuse_ino_t to,
          off_t to_offset, File *to_file, size_t length, int flags),
@@ -122,7 +124,8 @@ COUNTED(write_write,
 COUNTED(write_flush, (fuse_req_t req, fuse_ino_t ino, File *file), (req, ino, file))
 COUNTED(write_fsync, (fuse_req_t req, fuse_ino_t ino, int datasync, File *file),
         (req, ino, datasync, file))
-COUNTED(write_setattr, (fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, File *file),
+COUNTED(guarded_write_setattr,
+        (fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, File *file),
         (req, ino, st, to_set, file))
 COUNTED(guarded_write_copy,
         (fuse_req_t req, fuse_ino_t from, off_t from_offset, File *from_file, fuse_ino_t to,
@@ -173,6 +176,6 @@ const struct fuse_lowlevel_ops pullmail_ops = {
     .write = counted_write_write,
     .flush = counted_write_flush,
     .fsync = counted_write_fsync,
-    .setattr = counted_write_setattr,
+    .setattr = counted_guarded_write_setattr,
     .copy_file_range = counted_guarded_write_copy,
 };

@@ -241,6 +241,22 @@ static void send_plainly(Storing *storing)
     storing_begin(storing);
 }
 
+/* A server that is silent, or is not there, is not waited for. */
+static void could_not(Storing *storing, const GError *error)
+{
+    int code = mail_errno(error);
+    bool soon = storing->unsure && code != ETIMEDOUT && code != ECANCELED;
+
+    if (!soon && storing_keep(storing, error))
+        return;
+    if (storing->unsure && code != ECANCELED)
+        storing_look_soon(storing);
+    else if (storing->unsure)
+        storing_fail_unsure(storing);
+    else
+        storing_fail(storing, error);
+}
+
 static void sent(gpointer data, const GError *error)
 {
     Storing *storing = data;
@@ -255,12 +271,8 @@ static void sent(gpointer data, const GError *error)
         send_plainly(storing);
     else if (!error)
         storing_fail_with(storing, ENOENT, "the message is gone");
-    else if (storing->unsure && mail_errno(error) != ECANCELED)
-        storing_look_soon(storing);
-    else if (storing->unsure)
-        storing_fail_unsure(storing);
     else
-        storing_fail(storing, error);
+        could_not(storing, error);
 }
 
 static void send_copy(Storing *storing, const CatalogFolder *target)
@@ -380,13 +392,6 @@ static void take(Request *request, const Draft *now)
     storing_begin(storing);
 }
 
-/* Closed, or renamed to a name that lasts, and replacing nothing. */
-static bool may_be_kept(const Storing *storing, const Draft *now)
-{
-    return storing->closing ||
-           (storing->rename_to && now->temporary && !storing->replaced && !storing->source);
-}
-
 void storing_unkept(Request *request)
 {
     g_auto(Draft) now = {0};
@@ -410,7 +415,7 @@ static void go_on(Request *request)
     if (error || !found || now.removed || !now.changed)
         request_resume(request, error);
     else if (!letters_take(request->mount->letters, request, storing->rename_to,
-                           may_be_kept(storing, &now)))
+                           storing_may_be_kept(storing, &now)))
         take(request, &now);
 }
 
@@ -517,6 +522,7 @@ bool storing_again(Mount *mount, uint64_t ino, uint32_t uidvalidity, uint32_t fi
     storing = prepare(mount, ino, error);
     if (!storing)
         return false;
+    storing->patient = true;
     storing->uidvalidity = uidvalidity;
     storing->first = first;
     storing->failure = g_error_new(MAIL_ERROR, ENOTCONN, "what became of it was not seen");

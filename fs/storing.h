@@ -19,6 +19,8 @@
 #include "outgoing.h"
 #include "request.h"
 
+extern unsigned storing_again_millis; /* tests make it shorter */
+
 Storer *storer_new(void);
 /* After the engine has ended. */
 void storer_free(Storer *storer);
@@ -29,8 +31,9 @@ void storer_free(Storer *storer);
 void storer_finish(Storer *storer, Mount *mount, MailDone done, gpointer data);
 /*
  * Stores a draft once more that letters.c keeps, and that may have been stored as a message of that
- * UIDVALIDITY with a UID from first on, which is looked for. letters_stored is told the outcome.
- * False: it can't be; nobody is told. Waits for the disk.
+ * UIDVALIDITY with a UID from first on, which is looked for; twice, before it is sent, with
+ * storing_again_millis in between: a session that had been silent may be about to store what it has
+ * got. letters_stored is told the outcome. False: it can't be; nobody is told. Waits for the disk.
  */
 bool storing_again(Mount *mount, uint64_t ino, uint32_t uidvalidity, uint32_t first,
                    GError **error);

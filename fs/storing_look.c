@@ -1,9 +1,38 @@
+#include "failure.h"
+#include "letters.h"
 #include "storing_private.h"
 
 #include <errno.h>
 
 /* The server may be about to store what it has got, when the connection is lost. */
 enum { PAUSE_MILLIS = 1000 };
+
+unsigned storing_again_millis = 3000;
+
+static gboolean on_timer(gpointer data);
+
+bool storing_may_be_kept(const Storing *storing, const Draft *now)
+{
+    return storing->closing ||
+           (storing->rename_to && now->temporary && !storing->replaced && !storing->source);
+}
+
+bool storing_keep(Storing *storing, const GError *error)
+{
+    Mount *mount = storing->mount;
+    Request *request = request_find(mount->requests, storing->waiting);
+    g_auto(Draft) now = {0};
+
+    if (!request || !failure_is_lost(error) || !drafts_find(mount->drafts, storing->ino, &now) ||
+        now.removed || now.version != storing->draft.version ||
+        !storing_may_be_kept(storing, &now) ||
+        !letters_keep_lost(mount->letters, request, storing->rename_to,
+                           storing->unsure ? storing->first : 0, error))
+        return false;
+    storing->waiting = 0;
+    storing_end(storing, NULL);
+    return true;
+}
 
 static void note_found(gpointer data, uint32_t uidvalidity, uint32_t uid, uint64_t size)
 {
@@ -46,8 +75,13 @@ static void look_done(gpointer data, const GError *error)
         storing_succeed(storing);
     } else if (storing->told) { /* it is there; its UID is found by the next look at the folder */
         storing_succeed(storing);
+    } else if (error && storing_keep(storing, error)) {
+        return;
     } else if (error || !is_surely_lost(storing)) {
         storing_fail_unsure(storing);
+    } else if (storing->patient) {
+        storing->patient = false;
+        storing->timer = engine_after(storing_again_millis, on_timer, storing);
     } else if (storing->source) {
         storing_fail_with(storing, EOPNOTSUPP, "a message was not copied at the server");
     } else if (!storing->again) {
@@ -85,5 +119,9 @@ static gboolean on_timer(gpointer data)
 
 void storing_look_soon(Storing *storing)
 {
+    if (mail_errno(storing->failure) == ETIMEDOUT) {
+        storing_look(storing); /* there was time enough */
+        return;
+    }
     storing->timer = engine_after(PAUSE_MILLIS, on_timer, storing);
 }

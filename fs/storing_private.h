@@ -41,6 +41,7 @@ typedef struct {
     bool replacing;  /* the server removes the message whose place it takes by the same step; */
     bool plainly;    /* but has refused that */
     bool again;      /* it is sent for the second time */
+    bool patient;    /* before that it is looked for twice */
     GError *failure; /* why it is looked for */
     GArray *found;   /* Found */
     GSource *timer;
@@ -70,6 +71,12 @@ void storing_fail_unsure(Storing *storing);
 void storing_end(Storing *storing, const GError *error);
 
 /* --- storing_look.c -------------------------------------------------------------------------- */
+
+/* It is closed, or renamed to a name that lasts, and replaces nothing; now: the draft as it is. */
+bool storing_may_be_kept(const Storing *storing, const Draft *now);
+/* Who closes a file does not wait until a server that was lost, by that error, is there again: it
+ * is kept, and this is freed. False: it can't be. */
+bool storing_keep(Storing *storing, const GError *error);
 
 /* Looks for it: then it has succeeded, failed, or is sent once more. */
 void storing_look(Storing *storing);

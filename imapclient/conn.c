@@ -522,6 +522,11 @@ void imap_conn_free(ImapConn *conn)
     g_free(conn);
 }
 
+gint64 imap_conn_heard(const ImapConn *conn)
+{
+    return conn->heard;
+}
+
 size_t imap_conn_load(const ImapConn *conn)
 {
     return g_queue_get_length((GQueue *)&conn->waiting) +

@@ -142,6 +142,21 @@ static bool has_only_watching(const ImapPool *pool)
     return one;
 }
 
+/* What one connection has found holds for those that have been as silent: nobody is to wait once
+ * for each of them. */
+static void drop_silent(ImapPool *pool, const GError *error)
+{
+    gint64 least = g_get_monotonic_time() - (gint64)pool->config.timeout * G_USEC_PER_SEC;
+
+    for (guint i = 0; i < pool->members->len; i++) {
+        const ImapMember *member = g_ptr_array_index(pool->members, i);
+        ImapConn *conn = imap_session_conn(member->session);
+        if (imap_session_state(member->session) == IMAP_SESSION_READY &&
+            imap_conn_heard(conn) < least)
+            imap_conn_fail(conn, error);
+    }
+}
+
 static void on_dead(gpointer data, ImapSession *session, const GError *error)
 {
     ImapMember *member = data;
@@ -159,6 +174,8 @@ static void on_dead(gpointer data, ImapSession *session, const GError *error)
         imap_pool_watch_lost(pool);
     if (member->was_settled) {
         g_info("connection lost: %s", error->message);
+        if (mail_errno(error) == ETIMEDOUT)
+            drop_silent(pool, error);
     } else if (pool->watch.folders && !member->watches && has_only_watching(pool)) {
         imap_pool_stop_watching(pool, 0);
         limit_connections(pool, error);

@@ -438,14 +438,29 @@ class LostTest(WriteCase):
             self.assertEqual((self.server.count("UID COPY", mark), self.appends(mark)), (1, 0))
             self.check(mount / self.folder, file, **{"b.eml": file.read_bytes()})
 
-    def test_no_server(self):
+    def silenced(self, *options):
+        """A mount whose server is silent while a file is closed; how that went, and the mount."""
         with Relay(self.server.ports["imap"]) as relay, \
-                Mount(self.server, "tls=off", "refresh=3600", "timeout=3", url=relay.url()) as mount:
+                Mount(self.server, "tls=off", "refresh=3600", "timeout=3", *options, url=relay.url()) as mount:
             self.assertEqual(os.listdir(mount / self.folder), [])
             relay.silent = True
-            self.assertEqual(attempt(write, mount / self.folder / "a.eml", letter("a.eml")), errno.ETIMEDOUT)
+            outcome = attempt(write, mount / self.folder / "a.eml", letter("a.eml"))
             relay.silent = False
             relay.cut()
+            yield outcome, mount
+
+    def test_no_server(self):
+        """Who closes a file does not wait for it: the file is kept, and stored once."""
+        for outcome, mount in self.silenced():
+            self.assertIsNone(outcome)
+            self.assertIn("a.eml", os.listdir(mount / self.folder))
+            wait_for(lambda: "\nfiles-to-be-stored: 0\n" in mount.status(), "the file")
+            self.assertEqual(len(self.stored()), 1)
+            self.assertIn("a.eml", os.listdir(mount / self.folder))
+
+    def test_no_server_and_nothing_is_to_be_kept(self):
+        for outcome, mount in self.silenced("offline=never"):
+            self.assertEqual(outcome, errno.ETIMEDOUT)
             self.assertNotIn("a.eml", os.listdir(mount / self.folder))
             self.assertLessEqual(len(self.stored()), 1)
 

@@ -30,6 +30,41 @@ static int fsync_it(Fs *fs, uint64_t ino)
     return fs_error(fs, fs_send(fs, FUSE_FSYNC, ino, &in, sizeof in, NULL, 0));
 }
 
+/* It is found out while a file is being stored: whoever closes it does not wait for the server. */
+static void test_lost(void **state)
+{
+    Scene scene;
+    uint64_t inbox = user_mount(&scene, state);
+    letters_retry_millis = 1;
+    fake_fail(scene.server, FAKE_APPEND, EHOSTUNREACH, 1);
+    assert_int_equal(user_flush_it(scene.fs, user_file(scene.fs, inbox, "a.eml", LETTER)), 0);
+    assert_listed(scene.fs, inbox, "a.eml ");
+    away_await(scene.fs, FILES, 0);
+    assert_int_equal(user_count(&scene), 1);
+    assert_int_equal(fake_started(scene.server, FAKE_APPEND), 2);
+    assert_int_equal(fake_started(scene.server, FAKE_FIND), 0);
+    scene_end(&scene);
+}
+
+/* The same, when it was sent already: it is looked for before it is sent again. */
+static void test_silent(void **state)
+{
+    for (int arrived = 0; arrived < 2; arrived++) {
+        Scene scene;
+        uint64_t inbox = user_mount(&scene, state);
+        letters_retry_millis = storing_again_millis = 1;
+        scene.server->breaks_with = ETIMEDOUT;
+        fake_break(scene.server, arrived, !arrived);
+        assert_int_equal(user_flush_it(scene.fs, user_file(scene.fs, inbox, "a.eml", LETTER)), 0);
+        away_await(scene.fs, FILES, 0);
+        assert_int_equal(user_count(&scene), 1);
+        assert_int_equal(fake_started(scene.server, FAKE_APPEND), arrived ? 1 : 2);
+        assert_int_equal(fake_started(scene.server, FAKE_FIND), arrived ? 1 : 2);
+        assert_listed(scene.fs, inbox, "a.eml ");
+        scene_end(&scene);
+    }
+}
+
 static uint64_t remount(Scene *scene, void **state)
 {
     fs_unmount(scene->fs);
@@ -198,7 +233,8 @@ int main(void)
         TEST_IN_DIRECTORY(test_stored_later), TEST_IN_DIRECTORY(test_fsync_first),
         TEST_IN_DIRECTORY(test_left),         TEST_IN_DIRECTORY(test_answer_lost),
         TEST_IN_DIRECTORY(test_refused),      TEST_IN_DIRECTORY(test_renamed_and_removed),
-        TEST_IN_DIRECTORY(test_no_disk),
+        TEST_IN_DIRECTORY(test_no_disk),      TEST_IN_DIRECTORY(test_lost),
+        TEST_IN_DIRECTORY(test_silent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
