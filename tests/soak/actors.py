@@ -132,7 +132,11 @@ class Reader(Actor):
             else:
                 os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
                 begin, count = self.moments.randrange(len(expected)), self.moments.choice(CHUNKS)
-                data = self.call(os.pread, fd, count, begin, number=number, mark=mark)
+                data = b""
+                # The kernel gives what came ahead of an error, and the error to who reads on.
+                while len(data) < count and (more := self.call(os.pread, fd, count - len(data), begin + len(data),
+                                                               number=number, mark=mark)):
+                    data += more
                 self.verify(path, number, mark, data, expected[begin:begin + count], f"{count} bytes from {begin} on")
             self.totals["reads"] += 1
         finally:
