@@ -255,18 +255,42 @@ void dir_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
     request_post(request, prove_submit);
 }
 
-/* Only a draft matters, and a status, which is looked up once. */
-static void forget(const Mount *mount, fuse_ino_t ino, uint64_t count)
+typedef struct {
+    Mount *mount;
+    uint64_t ino;
+} Forgotten;
+
+static void forget_message(gpointer data)
 {
-    if (inode_of(ino).kind == INODE_DRAFT)
-        drafts_forget(mount->drafts, ino, count);
-    else
+    g_autofree Forgotten *forgotten = data;
+
+    inode_map_remove(forgotten->mount->moved, forgotten->ino);
+}
+
+/* It stood for a message, which nobody asks for by it any more. */
+static void forget_draft(Mount *mount, fuse_ino_t ino)
+{
+    Forgotten *forgotten;
+
+    if (!inode_map_has(mount->moved, ino))
+        return;
+    forgotten = g_new(Forgotten, 1);
+    *forgotten = (Forgotten){mount, ino};
+    engine_post(mount->engine, forget_message, forgotten);
+}
+
+/* Only a draft matters, and a status, which is looked up once. */
+static void forget(Mount *mount, fuse_ino_t ino, uint64_t count)
+{
+    if (inode_of(ino).kind != INODE_DRAFT)
         control_forget(mount->control, ino);
+    else if (drafts_forget(mount->drafts, ino, count))
+        forget_draft(mount, ino);
 }
 
 void dir_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
 {
-    const Mount *mount = mount_of(req);
+    Mount *mount = mount_of(req);
 
     forget(mount, ino, count);
     fuse_reply_none(req);
@@ -274,7 +298,7 @@ void dir_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
 
 void dir_forget_many(fuse_req_t req, size_t count, struct fuse_forget_data *forgotten)
 {
-    const Mount *mount = mount_of(req);
+    Mount *mount = mount_of(req);
 
     for (size_t i = 0; i < count; i++)
         forget(mount, forgotten[i].ino, forgotten[i].nlookup);

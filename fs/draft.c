@@ -24,7 +24,8 @@ void draft_file_unref(gpointer data)
 
     if (!file || !g_atomic_int_dec_and_test(&file->references))
         return;
-    close(file->fd);
+    if (file->fd >= 0)
+        close(file->fd);
     draft_clear(&file->about);
     g_free(file);
 }
@@ -44,6 +45,7 @@ void drafts_free(Drafts *drafts)
     if (!drafts)
         return;
     g_queue_clear(&drafts->suspended);
+    g_queue_clear(&drafts->resting);
     g_hash_table_unref(drafts->files);
     pthread_mutex_destroy(&drafts->lock);
     g_free(drafts->directory);
@@ -81,8 +83,9 @@ static DraftFile *use(Drafts *drafts, uint64_t ino)
     SCOPED_LOCK(&drafts->lock);
     DraftFile *file = drafts_file(drafts, ino);
 
-    if (file)
-        g_atomic_int_inc(&file->references);
+    if (!file || file->fd < 0)
+        return NULL;
+    g_atomic_int_inc(&file->references);
     return file;
 }
 
@@ -90,8 +93,11 @@ void drafts_drop_unused(Drafts *drafts, const DraftFile *file)
 {
     uint64_t ino = file->about.ino;
 
-    if (!file->about.named && !file->about.over && !file->lookups)
-        g_hash_table_remove(drafts->files, &ino);
+    if (file->about.named || file->about.over || file->lookups)
+        return;
+    if (file->resting)
+        g_queue_remove(&drafts->resting, file);
+    g_hash_table_remove(drafts->files, &ino);
 }
 
 bool draft_is_temporary(const char *name)
@@ -255,15 +261,16 @@ bool drafts_look_up(Drafts *drafts, uint64_t ino)
     return file != NULL;
 }
 
-void drafts_forget(Drafts *drafts, uint64_t ino, uint64_t lookups)
+bool drafts_forget(Drafts *drafts, uint64_t ino, uint64_t lookups)
 {
     SCOPED_LOCK(&drafts->lock);
     DraftFile *file = drafts_file(drafts, ino);
 
     if (!file)
-        return;
+        return false;
     file->lookups -= MIN(lookups, file->lookups);
     drafts_drop_unused(drafts, file);
+    return !drafts_file(drafts, ino);
 }
 
 bool drafts_find(Drafts *drafts, uint64_t ino, Draft *draft)
@@ -403,49 +410,4 @@ void drafts_set_kept(Drafts *drafts, uint64_t ino, bool kept)
 
     if (file)
         file->about.kept = kept;
-}
-
-bool drafts_failed(Drafts *drafts, uint64_t ino)
-{
-    SCOPED_LOCK(&drafts->lock);
-    DraftFile *file = drafts_file(drafts, ino);
-
-    if (!file || !file->about.named || draft_is_temporary(file->about.name))
-        return false;
-    file->about.named = false;
-    drafts_drop_unused(drafts, file);
-    return true;
-}
-
-static void settle(Drafts *drafts, DraftFile *file, uint32_t uid, int64_t date)
-{
-    file->about.stored = true;
-    file->about.uid = uid;
-    file->stored_date = date;
-    file->about.named = false;
-    drafts_drop_unused(drafts, file);
-}
-
-void drafts_stored(Drafts *drafts, uint64_t ino, uint64_t version, uint32_t uid, int64_t date)
-{
-    SCOPED_LOCK(&drafts->lock);
-    DraftFile *file = drafts_file(drafts, ino);
-
-    if (!file)
-        return;
-    file->stored_version = version;
-    settle(drafts, file, uid, date);
-}
-
-void drafts_copied(Drafts *drafts, uint64_t ino, uint32_t uid, uint64_t size, int64_t date)
-{
-    SCOPED_LOCK(&drafts->lock);
-    DraftFile *file = drafts_file(drafts, ino);
-
-    if (!file)
-        return;
-    file->stored_version = file->about.version;
-    file->about.copied = true;
-    file->copied_size = size;
-    settle(drafts, file, uid, date);
 }

@@ -5,9 +5,10 @@
  * A draft is seen under its name, which belongs to nobody else, from its creation until it has been
  * stored (see storing.h): from then on its name means the message. The kernel is told to ask for
  * the name each time, so the next look finds the message under its own inode number. Who has the
- * file open goes on with the draft's: it stays what he wrote until the kernel forgets it. A number
- * is never given twice in a mount. What is written to a draft that was stored makes it one that is
- * to be stored again, in place of the message that it was.
+ * file open goes on with the draft's: it stays what he wrote until the kernel forgets it, or, where
+ * many others have been stored since, the message. A number is never given twice in a mount. What
+ * is written to a draft that was stored makes it one that is to be stored again, in place of the
+ * message that it was.
  *
  * A file that could not be stored loses its name, so that nobody takes it for a message; a write to
  * it gives the name back. A temporary name is one as rsync and editors make them (see
@@ -89,8 +90,8 @@ uint64_t drafts_end_over(Drafts *drafts, uint64_t ino);
 
 /* The kernel looks it up; false: there is none such any more. */
 bool drafts_look_up(Drafts *drafts, uint64_t ino);
-/* The kernel forgets so many lookups of it. */
-void drafts_forget(Drafts *drafts, uint64_t ino, uint64_t lookups);
+/* The kernel forgets so many lookups of it. True: it is no more by that. */
+bool drafts_forget(Drafts *drafts, uint64_t ino, uint64_t lookups);
 bool drafts_find(Drafts *drafts, uint64_t ino, Draft *draft);
 
 /* Size, times and blocks alone are filled in. */
@@ -123,3 +124,13 @@ bool drafts_failed(Drafts *drafts, uint64_t ino);
 void drafts_stored(Drafts *drafts, uint64_t ino, uint64_t version, uint32_t uid, int64_t date);
 /* The same of one that is a copy of a message of that size. */
 void drafts_copied(Drafts *drafts, uint64_t ino, uint32_t uid, uint64_t size, int64_t date);
+
+/*
+ * Of those that have been stored, or could not be, and have no name, only the latest 64 hold their
+ * bytes, each by a descriptor. These give that up:
+ * true: the oldest one of more than that, and the UID that it was stored as (0: it was not);
+ */
+bool drafts_surplus(Drafts *drafts, uint64_t *ino, uint32_t *folder, uint32_t *uid);
+/* it has no bytes any more (ESTALE): who has it open still is to be answered by the message. False:
+ * it is in use just now. */
+bool drafts_give_up(Drafts *drafts, uint64_t ino);

@@ -1,6 +1,6 @@
 /*
- * draft_private.h: drafts from inside: shared by draft.c and draft_over.c, which has those that
- * are over messages.
+ * draft_private.h: drafts from inside: shared by draft.c, draft_over.c, which has those that are
+ * over messages, and draft_done.c, which has those that have been stored, or could not be.
  *
  * Any thread; functions with the lock held, unless said otherwise.
  */
@@ -23,7 +23,8 @@ typedef struct {
     uint64_t copied_size;
     pid_t who;      /* began to write over a message */
     bool suspended; /* that is seen all the same */
-    int fd;
+    bool resting;   /* in the queue of these */
+    int fd;         /* below 0: its bytes have been given up */
 } DraftFile;
 
 /* All but the directory is under `lock`. */
@@ -34,6 +35,7 @@ struct Drafts {
     uint32_t last;     /* of the numbers given */
     gint n_over;       /* atomic: how many are over messages, and not suspended */
     GQueue suspended;  /* DraftFile: those that are, the oldest first */
+    GQueue resting; /* DraftFile: those that hold a file that nobody may need any more, likewise */
 };
 
 /* Drops a reference. Any time. */
@@ -45,3 +47,9 @@ DraftFile *draft_file_new(uint32_t folder, const char *name, int fd);
 DraftFile *drafts_file(const Drafts *drafts, uint64_t ino);
 /* Takes it from the table if nobody can come to it any more. */
 void drafts_drop_unused(Drafts *drafts, const DraftFile *file);
+
+/* --- draft_done.c ------------------------------------------------------------------------------
+ */
+
+/* It was stored, or could not be. */
+void drafts_rest(Drafts *drafts, DraftFile *file);

@@ -504,6 +504,17 @@ static void ignore_file_limits(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
+/* Many files may be written at once, and each takes descriptors. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* Nobody may look into our memory: no core dumps, no ptrace by others of the same user. */
 static void guard_memory(void)
 {
@@ -532,6 +543,7 @@ static int run(const Options *options)
 
     guard_memory();
     ignore_file_limits();
+    raise_descriptors();
     service_open();
     if (!options->foreground)
         service_close(); /* what it started ends now */

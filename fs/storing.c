@@ -122,8 +122,11 @@ typedef struct {
 
 static void end_with(Storing *storing, const GError *error)
 {
-    letters_stored(storing->mount->letters, storing->ino, error);
+    Mount *mount = storing->mount;
+
+    letters_stored(mount->letters, storing->ino, error);
     storing_end(storing, error);
+    storing_let_go(mount);
 }
 
 static void end_failed(gpointer data)

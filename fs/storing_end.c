@@ -111,6 +111,23 @@ static void end_over(const Storing *storing)
         inode_map_put(mount->moved, message, storing_message_ino(storing, storing->uid));
 }
 
+void storing_let_go(gpointer data)
+{
+    Mount *mount = data;
+    uint32_t folder, uid;
+    uint64_t ino;
+
+    while (drafts_surplus(mount->drafts, &ino, &folder, &uid)) {
+        if (uid)
+            inode_map_put(mount->moved, ino, inode_number(INODE_MESSAGE, folder, uid));
+        if (drafts_give_up(mount->drafts, ino))
+            continue;
+        if (uid)
+            inode_map_remove(mount->moved, ino);
+        return;
+    }
+}
+
 /* The message has its name before it is seen, and is seen before the draft is not. */
 void storing_succeed(Storing *storing)
 {
@@ -153,4 +170,5 @@ void storing_succeed(Storing *storing)
     letters_note(mount->letters, true);
     letters_stored(mount->letters, storing->ino, NULL);
     storing_end(storing, NULL);
+    storing_let_go(mount);
 }

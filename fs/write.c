@@ -246,6 +246,7 @@ static void refuse(fuse_req_t req, const Draft *draft, const GError *error)
     g_info("\"%s\": %s", draft->name, error->message);
     if (drafts_failed(mount->drafts, draft->ino))
         dircache_changed(mount->directories, mount_folder_ino(mount, draft->folder));
+    engine_post(mount->engine, storing_let_go, mount);
     if (!drafts_suspend_over(mount->drafts, draft->ino)) {
         fuse_reply_err(req, mail_errno(error));
         return;

@@ -10,6 +10,7 @@ import time
 from support import UTC
 
 BASE = 1735689600  # 2025: the INTERNALDATE of letter n is so many seconds, and n
+LATE = 1767225600  # 2026: no letter has that
 SHORT = 9973       # primes: numbers below them make each length once
 LONG = 299993
 USUAL = re.compile(r"(\d{8}-\d{6})-\d+(?:~\d+)?\.eml")

@@ -176,6 +176,50 @@ static void test_copies(void **state)
     drafts_free(drafts);
 }
 
+/* Makes one that has been stored under that UID, or (0) could not be. */
+static uint64_t finish(Drafts *drafts, uint32_t uid)
+{
+    g_autofree char *name = g_strdup_printf("%u", uid);
+    uint64_t ino = create(drafts, 7, name);
+    if (uid)
+        drafts_stored(drafts, ino, version_of(drafts, ino), uid, 1000);
+    else
+        assert_true(drafts_failed(drafts, ino));
+    return ino;
+}
+
+/* Only the latest have their bytes; what was changed since it was stored has them too. */
+static void test_what_is_given_up(void **state)
+{
+    Drafts *drafts = drafts_new(*state);
+    uint64_t failed = finish(drafts, 0), changed = finish(drafts, 1), first = finish(drafts, 2),
+             last = 0, ino = 0;
+    uint32_t folder, uid;
+    char byte;
+    assert_int_equal(drafts_write(drafts, changed, "x", 1, 0), 0);
+    for (uint32_t i = 3; i < 64; i++)
+        last = finish(drafts, i);
+    assert_false(drafts_surplus(drafts, &ino, &folder, &uid));
+    for (uint32_t i = 64; i < 67; i++)
+        last = finish(drafts, i);
+    assert_true(drafts_surplus(drafts, &ino, &folder, &uid));
+    assert_true(ino == failed && folder == 7 && uid == 0);
+    assert_true(drafts_give_up(drafts, ino));
+    assert_int_equal(drafts_write(drafts, failed, "x", 1, 0), ESTALE);
+    assert_true(drafts_surplus(drafts, &ino, &folder, &uid));
+    assert_true(ino == first && uid == 2);
+    assert_int_equal(drafts_read(drafts, first, &byte, 1, 0), 0);
+    assert_true(drafts_give_up(drafts, ino));
+    assert_int_equal(drafts_read(drafts, first, &byte, 1, 0), -ESTALE);
+    assert_false(is_changed(drafts, first));
+    assert_int_equal(drafts_read(drafts, changed, &byte, 1, 0), 1);
+    assert_false(drafts_surplus(drafts, &ino, &folder, &uid));
+    assert_false(drafts_forget(drafts, last, 0));
+    assert_true(drafts_forget(drafts, first, 1));
+    assert_true(drafts_forget(drafts, last, 1));
+    drafts_free(drafts);
+}
+
 #define IN_DIRECTORY(test) \
     cmocka_unit_test_setup_teardown(test, setup_directory, teardown_directory)
 
@@ -189,6 +233,7 @@ int main(void)
         IN_DIRECTORY(test_what_has_become_of_it),
         IN_DIRECTORY(test_temporary_names),
         IN_DIRECTORY(test_copies),
+        IN_DIRECTORY(test_what_is_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
