@@ -30,8 +30,8 @@ void storer_free(Storer *storer);
  */
 void storer_finish(Storer *storer, Mount *mount, MailDone done, gpointer data);
 /* Drafts that have been stored, or could not be, and hold more than they should, give it up (see
- * drafts_surplus). mount: a Mount. */
-void storing_let_go(gpointer mount);
+ * drafts_surplus). data: a Mount. */
+void storing_let_go(gpointer data);
 /*
  * Stores a draft once more that letters.c keeps, and that may have been stored as a message of that
  * UIDVALIDITY with a UID from first on, which is looked for; twice, before it is sent, with

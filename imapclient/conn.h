@@ -85,5 +85,5 @@ void imap_conn_cancel(ImapConn *conn, gpointer data);
 void imap_conn_fail(ImapConn *conn, const GError *error);
 
 gint64 imap_conn_heard(const ImapConn *conn); /* when the server last said something; monotonic */
-size_t imap_conn_load(const ImapConn *conn); /* requests that wait or are in flight */
+size_t imap_conn_load(const ImapConn *conn);  /* requests that wait or are in flight */
 Stream *imap_conn_stream(ImapConn *conn);
