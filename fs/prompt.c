@@ -96,21 +96,22 @@ static void say(const Prompt *prompt, const char *text)
 static void read_line(Prompt *prompt)
 {
     struct pollfd input = {.fd = prompt->tty, .events = POLLIN};
+    size_t length = 0;
 
-    while (!caught && !prompt->line_ended && prompt->length < sizeof prompt->answer) {
+    while (!caught && !prompt->line_ended && length < sizeof prompt->answer) {
         ssize_t count;
 
         if (ppoll(&input, 1, NULL, &prompt->poll_mask) < 0)
             continue; /* caught, or a signal of somebody else's */
-        count = read(prompt->tty, prompt->answer + prompt->length,
-                     sizeof prompt->answer - prompt->length);
+        count = read(prompt->tty, prompt->answer + length, sizeof prompt->answer - length);
         if (count < 0 && errno == EINTR)
             continue;
         if (count <= 0)
-            return;
-        prompt->length += (size_t)count;
-        prompt->line_ended = prompt->answer[prompt->length - 1] == '\n';
+            break;
+        length += (size_t)count;
+        prompt->line_ended = prompt->answer[length - 1] == '\n';
     }
+    prompt->length = length;
 }
 
 /* Asks until a line is there; false where a signal came that ends the prompt. */

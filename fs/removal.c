@@ -46,6 +46,7 @@ struct Removals {
     InodeMap *hidden;
     GHashTable *all; /* ino -> Removal */
     Remover *remover;
+    gint confirmed;     /* atomic: something was */
     bool under_way;     /* an operation, or the look before it */
     bool looking;       /* the latter */
     uint32_t folder;    /* the operation's */
@@ -126,13 +127,23 @@ void removals_free(Removals *removals)
     g_free(removals);
 }
 
+/* What was read of the catalog before that was confirmed does not tell of it. */
+static bool is_gone_since(Removals *removals, uint32_t folder, uint32_t uid)
+{
+    CatalogMessage now;
+
+    return g_atomic_int_get(&removals->confirmed) &&
+           (!catalog_message(removals->mount->catalog, folder, uid, &now) || now.deleted);
+}
+
 bool removals_hide(Removals *removals, uint32_t folder, const CatalogMessage *message)
 {
     uint64_t ino = inode_number(INODE_MESSAGE, folder, message->uid);
 
     return message->deleted || inode_map_has(removals->hidden, ino) ||
            inode_map_has(removals->mount->moved, ino) ||
-           arrivals_has(removals->mount->arrivals, ino);
+           arrivals_has(removals->mount->arrivals, ino) ||
+           is_gone_since(removals, folder, message->uid);
 }
 
 static guint count_queued(const Removals *removals)
@@ -181,6 +192,7 @@ static void confirm(Removals *removals, Removal *removal)
         leave_gone(mount, removal->folder, removal->uid);
         content_drop(mount->content, removal->folder, removal->uid);
     }
+    g_atomic_int_set(&removals->confirmed, 1);
     inode_map_remove(removals->hidden, removal->ino);
     request_resume_all(&removal->waiting, NULL);
     remove_removal(removals, removal);
@@ -412,14 +424,9 @@ static void tell_server(Removals *removals)
     g_autoptr(GArray) uids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     g_auto(CatalogFolder) about = {0};
 
-    if (!catalog_folder(removals->mount->catalog, removals->folder, &about)) {
+    if (!removed->len || !catalog_folder(removals->mount->catalog, removals->folder, &about)) {
         removals->under_way = false;
         forget_folder(removals);
-        return;
-    }
-    if (!removed->len) {
-        removals->under_way = false;
-        turn_plan(&removals->turn, 0);
         return;
     }
     for (guint i = 0; i < removed->len; i++)

@@ -58,6 +58,24 @@ static void test_together(void **state)
     scene_end(&scene);
 }
 
+/* Who has read of one before, and asks when it is over, is not shown it. */
+static void test_seen_before(void **state)
+{
+    Scene scene = three_messages();
+    uint64_t inbox = scene_mount(&scene, state);
+    assert_names(scene.fs, inbox, FILE_1 " " FILE_2 " " FILE_3 " ");
+    uint32_t folder = inode_of(fs_message(scene.fs, "INBOX", 1)).folder;
+    CatalogMessage gone, kept;
+    assert_true(catalog_message(scene.fs->mount.catalog, folder, 1, &gone));
+    assert_true(catalog_message(scene.fs->mount.catalog, folder, 2, &kept));
+    assert_int_equal(named_unlink(scene.fs, inbox, FILE_1), 0);
+    assert_true(removals_hide(scene.fs->mount.removals, folder, &gone));
+    assert_int_equal(named_fsyncdir(scene.fs, inbox), 0);
+    assert_true(removals_hide(scene.fs->mount.removals, folder, &gone));
+    assert_false(removals_hide(scene.fs->mount.removals, folder, &kept));
+    scene_end(&scene);
+}
+
 /* The server is away: they stay removed, and the next mount does it. */
 static void test_left_to_the_next_mount(void **state)
 {
@@ -200,10 +218,15 @@ static void test_interrupted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_IN_DIRECTORY(test_together),    TEST_IN_DIRECTORY(test_left_to_the_next_mount),
-        TEST_IN_DIRECTORY(test_tried_again), TEST_IN_DIRECTORY(test_stale),
-        TEST_IN_DIRECTORY(test_refused),     TEST_IN_DIRECTORY(test_without_a_journal),
-        TEST_IN_DIRECTORY(test_open_file),   TEST_IN_DIRECTORY(test_finish),
+        TEST_IN_DIRECTORY(test_seen_before),
+        TEST_IN_DIRECTORY(test_together),
+        TEST_IN_DIRECTORY(test_left_to_the_next_mount),
+        TEST_IN_DIRECTORY(test_tried_again),
+        TEST_IN_DIRECTORY(test_stale),
+        TEST_IN_DIRECTORY(test_refused),
+        TEST_IN_DIRECTORY(test_without_a_journal),
+        TEST_IN_DIRECTORY(test_open_file),
+        TEST_IN_DIRECTORY(test_finish),
         TEST_IN_DIRECTORY(test_interrupted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
