@@ -155,7 +155,8 @@ char *imap_value_flags(const ImapValue *value)
     size_t n = MIN(imap_value_count(value), IMAP_MAX_FLAGS);
     for (size_t i = 0; i < n; i++) {
         const ImapValue *flag = &value->items[i];
-        if (flag->kind != IMAP_ATOM || imap_value_is(flag, "\\Recent"))
+        if (flag->kind != IMAP_ATOM || imap_value_is(flag, "\\Recent") ||
+            !g_utf8_validate(flag->text, (gssize)flag->length, NULL))
             continue;
         if (flags->len)
             g_string_append_c(flags, ' ');

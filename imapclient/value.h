@@ -56,7 +56,7 @@ bool imap_value_number(const ImapValue *value, uint64_t *number);
  */
 bool imap_value_date(const ImapValue *value, int64_t *seconds);
 /*
- * The flags of a list, with a space in between, e.g. "\\Seen $Junk"; \Recent is left out, and
- * what comes behind IMAP_MAX_FLAGS. "" for what is no list. The caller frees.
+ * The flags of a list, with a space in between, e.g. "\\Seen $Junk"; \Recent is left out, and so is
+ * what is no UTF-8, and what comes behind IMAP_MAX_FLAGS. "" for what is no list. The caller frees.
  */
 char *imap_value_flags(const ImapValue *value);

@@ -262,12 +262,13 @@ static void assert_flags(const ImapValue *value, const char *expected)
 static void test_flags(void **state)
 {
     (void)state;
-    const ImapValue items[] = {atom("\\Recent"), atom("\\Seen"),   nil,           string("quoted"),
-                               atom("$Junk"),    atom("\\RECENT"), list(NULL, 0), atom("a]\xe9")};
+    const ImapValue items[] = {atom("\\Recent"), atom("\\Seen"), nil,
+                               string("quoted"), atom("$Junk"),  atom("\\RECENT"),
+                               list(NULL, 0),    atom("a]\xe9"), atom("gr\xc3\xbcn")};
     const ImapValue all = list(items, G_N_ELEMENTS(items)), recent = list(items, 1);
     const ImapValue a = atom("\\Seen");
 
-    assert_flags(&all, "\\Seen $Junk a]\xe9");
+    assert_flags(&all, "\\Seen $Junk gr\xc3\xbcn");
     assert_flags(&recent, "");
     assert_flags(&a, "");
     assert_flags(&nil, "");
