@@ -327,13 +327,16 @@ static bool is_claimed(ImapConn *conn, const ImapResponse *response)
 {
     const char *tag = imap_correlator(response);
     const GList *one = tag ? find_tag(conn, tag) : NULL;
+    bool claimed = false;
 
     if (one)
         return offer(one->data, response);
-    for (GList *l = conn->in_flight.head; l; l = l->next)
-        if (offer(l->data, response))
-            return true;
-    return false;
+    for (GList *l = conn->in_flight.head; l; l = l->next) {
+        const Request *request = l->data;
+        if (!claimed || (request->events && request->events->overhears))
+            claimed = offer(request, response) || claimed;
+    }
+    return claimed;
 }
 
 static void take_untagged(ImapConn *conn, const ImapResponse *response)

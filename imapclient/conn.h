@@ -54,6 +54,8 @@ typedef struct {
      * ESEARCH, which names its command (RFC 4466), and is told to that one alone.
      */
     bool (*untagged)(gpointer data, const ImapResponse *response);
+    /* It is also told what one ahead of it claimed: the server may have meant it for this one. */
+    bool overhears;
     /* A literal of this FETCH item begins: true wants it, up to *limit bytes. */
     bool (*literal)(gpointer data, const char *item, uint64_t *limit);
     /* The server's "+": send the next line with imap_conn_answer. */

@@ -129,7 +129,8 @@ static void size_done(gpointer data, const ImapResponse *response, const GError 
     imap_op_finish(&find->op, failure);
 }
 
-static const ImapRequestEvents size_events = {.untagged = size_untagged, .done = size_done};
+static const ImapRequestEvents size_events = {
+    .untagged = size_untagged, .overhears = true, .done = size_done};
 
 /* A range that the server told may be long: what is not there costs nothing. */
 static void send_sizes(FindOp *find)

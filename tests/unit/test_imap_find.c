@@ -176,12 +176,42 @@ static void test_two(void **state)
     scene_run(&scene);
 }
 
+static void play_behind_a_listing(Bed *bed)
+{
+    act_sync(bed, "Work", (MailFolderState){0});
+    play_by_id(bed);
+}
+
+/* The server may tell of the size while the listing ahead, which wants it too, is under way. */
+static void test_behind_a_listing(void **state)
+{
+    (void)state;
+    static const Scene scene = {
+        .scripts = {{PREAUTH("IMAP4rev1 ESEARCH"),
+                     "C: A1 EXAMINE Work\nC: A2 UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE)\n"
+                     "C: A3 EXAMINE Work\n"
+                     "C: A4 UID SEARCH RETURN (ALL) UID 12:* HEADER Message-ID <a.b@x>\n",
+                     EXAMINED("A1")
+                         EXAMINED("A3") "S: * ESEARCH (TAG \"A4\") UID ALL 12\n" OK("A4"),
+                     "C: A5 UID FETCH 12 (RFC822.SIZE)\n",
+                     "S: * 3 FETCH (UID 12 FLAGS () RFC822.SIZE 21)\n"
+                     "S: * 3 FETCH (UID 12 RFC822.SIZE 21)\n" OK("A2") OK("A5")}},
+        .play = play_behind_a_listing,
+        .told =
+            {{"reset 70\nmessage 12 size 21 flags .\nstate 70 uidnext 13 modseq 0 count 3\nok\n"},
+             {"found 70 12 size 21\nok\n"}},
+        .writable = true,
+        .whole_only = true,
+    };
+    scene_run(&scene);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_found),     cmocka_unit_test(test_criteria),
         cmocka_unit_test(test_not_known), cmocka_unit_test(test_opened_meanwhile),
-        cmocka_unit_test(test_two),
+        cmocka_unit_test(test_two),       cmocka_unit_test(test_behind_a_listing),
     };
     return cmocka_run_group_tests(tests, NULL, scene_clean);
 }
