@@ -299,7 +299,9 @@ class Mount:
         self.pid = process.pid
         process.returncode = 0  # this class does the waiting
         wait_for(lambda: mounted(self.point) or self._ended(), "a mount or an end of mount.pullmail", 120)
-        if self.background:
+        if not self.background:
+            wait_for(lambda: " is mounted on " in self.log() or self._ended(), "the daemon's word of it", 120)
+        else:
             wait_for(self._ended, "the return of mount.pullmail", 120)
             if self.exit_status == 0:
                 self.pid = self._daemon()

@@ -13,7 +13,7 @@ import threading
 import time
 import unittest
 
-from faults import attempt, check_bytes, dovecot_settings, fill, frozen, read, settled
+from faults import NO_SERVER, attempt, check_bytes, dovecot_settings, fill, frozen, read, settled
 from support import Mount, MountFailed, Server, mounted, run, wait_for
 
 AGES = 60  # seconds that nothing here may take, however busy the machine is
@@ -108,7 +108,8 @@ class OfflineTest(unittest.TestCase):
                 paths = self.look(mount)
                 self.server.stop()
                 with Counter(self.server.ports["imaps"], silent) as counter:
-                    self.assertEqual(attempt(read, paths[self.cold[0]]), error)
+                    # It may have looked when there was nothing yet.
+                    wait_for(lambda path=paths[self.cold[0]], error=error: attempt(read, path) == error, "the error")
                     begin, count = time.monotonic(), counter.count
                     for _ in range(3):
                         self.check_rest(mount, error)
@@ -140,7 +141,8 @@ class OfflineTest(unittest.TestCase):
             self.assertEqual(counted, expected)
             errors = done.stderr.decode().splitlines()
             self.assertEqual(len(errors), len(self.cold) + 1)
-            self.assertTrue(all(line.endswith(os.strerror(errno.ECONNREFUSED)) for line in errors), errors)
+            said = tuple(map(os.strerror, NO_SERVER))
+            self.assertTrue(all(line.endswith(said) for line in errors), errors)
 
     def filled(self, *options, **keywords):
         """A mount that ended, with what look() reads in its cache."""
@@ -241,14 +243,14 @@ class OfflineTest(unittest.TestCase):
         with Mount(self.server, "timeout=20", "refresh=3600") as mount:
             paths = mount.messages("Other")
             self.server.stop()
-            self.assertEqual(attempt(os.listdir, mount / "Never looked at"), errno.ECONNREFUSED)
+            self.assertIn(attempt(os.listdir, mount / "Never looked at"), NO_SERVER)
             for uid in uids:
                 os.unlink(paths[uid])
             self.assertEqual(sorted(mount.messages("Other")), sorted(self.other))
             kept = paths[min(self.other)]
             for function, *arguments in ((os.mkdir, mount / "New"), (os.rmdir, mount / "Never looked at"),
                                          (os.rename, kept, mount / "INBOX" / kept.name)):
-                self.assertIn(attempt(function, *arguments), (errno.ECONNREFUSED, errno.ETIMEDOUT), function)
+                self.assertIn(attempt(function, *arguments), NO_SERVER, function)
             self.assertTrue(kept.exists())
             self.server.start()
             wait_for(lambda: self.server_has("Other") == sorted(self.other), "the removals")
@@ -264,7 +266,7 @@ class OfflineTest(unittest.TestCase):
             check_bytes(self, paths, self.other)
             mount.messages()
             self.server.stop()
-            self.assertEqual(attempt(os.listdir, mount / "Never looked at"), errno.ECONNREFUSED)
+            self.assertIn(attempt(os.listdir, mount / "Never looked at"), NO_SERVER)
             path = paths[min(self.other)]
             for function, *arguments in ((os.unlink, path), (os.mkdir, mount / "New"), (os.rmdir, mount / "Other"),
                                          (os.rename, path, mount / "INBOX" / path.name),

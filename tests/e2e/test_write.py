@@ -484,7 +484,7 @@ class LostTest(WriteCase):
 
             def copy():
                 for file in files:
-                    if subprocess.run(["cp", file, mount / self.folder], check=False, stderr=subprocess.DEVNULL).returncode:
+                    if subprocess.run(["cp", "-t", mount / self.folder, file], check=False, stderr=subprocess.DEVNULL).returncode:
                         return
                     done.append(file.read_bytes())
             copier = threading.Thread(target=copy)
