@@ -124,10 +124,13 @@ void offline_need(Offline *offline)
 void offline_note_features(Offline *offline)
 {
     Mount *mount = offline->mount;
+    unsigned features = mail_store_features(mount->store);
 
     /* Of a read-only mount the store does not tell all. */
-    if (!mount->options->read_only)
-        catalog_note_features(mount->catalog, mail_store_features(mount->store));
+    if (mount->options->read_only || features == catalog_features(mount->catalog))
+        return;
+    catalog_note_features(mount->catalog, features);
+    catalog_flush(mount->catalog); /* a new folder is written down at once, and does without */
 }
 
 bool offline_start(Offline *offline, GError **error)

@@ -153,6 +153,18 @@ class OfflineTest(unittest.TestCase):
         mount.stop()
         return mount
 
+    def test_killed_at_once_and_begun_without_a_server(self):
+        """What the server can do is known as soon as its folders are."""
+        with Mount(self.server, "timeout=5") as mount:
+            mount.kill()
+            self.server.stop()
+            mount.start()
+            self.assertFalse(os.statvfs(mount.point).f_flag & os.ST_RDONLY)
+            self.assertEqual(attempt(os.mkdir, mount / "New"), errno.ECONNREFUSED)
+            self.server.start()
+            wait_for(lambda: attempt(os.mkdir, mount / "New") is None, "a change")
+            os.rmdir(mount / "New")
+
     def test_begun_without_a_server(self):
         for background in (False, True):
             with self.subTest(background=background):
