@@ -92,6 +92,10 @@ class CopyWithin(Change):
         """To the same folder or to the other."""
         self.at_once(self.copy, self.choose(4))
 
+    def when_removed(self, number):
+        """A copy that was closed, and is yet to be stored, outlives those that the server has."""
+        return {(), (FOLDERS[number % 2],)}
+
     def copy(self, number, path):
         """A letter that is there twice then."""
         folder = FOLDERS[number % 2]

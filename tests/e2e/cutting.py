@@ -200,6 +200,10 @@ class Change:
         """Makes the changes."""
         raise NotImplementedError
 
+    def when_removed(self, number):
+        """Where a letter may be once another client has removed all that the server had of it."""
+        return {()}
+
     def choose(self, count):
         """Some letters that are in one folder alone: (number, path)."""
         numbers = sorted(number for number, paths in self.shown.items() if len(paths) == 1)

@@ -15,6 +15,7 @@ Server.confided (the same by the certificate that was shown) and Server.commands
 import base64
 import collections
 import datetime
+import functools
 import hashlib
 import hmac
 import itertools
@@ -44,6 +45,7 @@ def quoted(data):
     return b'"' + re.sub(rb'(["\\])', rb"\\\1", data) + b'"'
 
 
+@functools.cache
 def internal_date(date):
     """A datetime as INTERNALDATE has it."""
     months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
@@ -309,8 +311,8 @@ class Session:
         yield self._ok(command)
 
     def _do_list(self, command):
-        for folder in self.server.folders:
-            yield b"* LIST (%s) %s %s\r\n" % (folder.attributes, folder.delimiter, literal(folder.name))
+        yield b"".join(b"* LIST (%s) %s %s\r\n" % (folder.attributes, folder.delimiter, literal(folder.name))
+                       for folder in self.server.folders)
         yield self._ok(command)
 
     def _do_examine(self, command):

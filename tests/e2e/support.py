@@ -155,8 +155,10 @@ class Server:
         """{session: [line as bytes, without time and line end]}; direction "in" is the client's."""
         lines = {}
         for path in sorted((self.directory / "rawlog").glob(f"*.{direction}")):
-            data = path.read_bytes()[(since or {}).get(path, 0):]
-            stripped = [re.sub(rb"^\d+\.\d+ ", b"", line).rstrip(b"\r") for line in data.split(b"\n")]
+            with open(path, "rb") as file:
+                file.seek((since or {}).get(path, 0))
+                data = file.read()
+            stripped = re.sub(rb"^\d+\.\d+ |\r+$", b"", data, flags=re.MULTILINE).split(b"\n")
             if stripped[-1] == b"":
                 stripped.pop()
             lines[path.stem] = stripped
@@ -179,8 +181,12 @@ class Server:
 
     def _own_sessions(self):
         """Sessions of imaplib, told by the tags of its commands."""
-        return {session for session, lines in self.transcript().items()
-                if lines and re.match(rb"[A-P]{4}\d+ ", lines[0])}
+        found = set()
+        for path in (self.directory / "rawlog").glob("*.in"):
+            with open(path, "rb") as file:
+                if re.match(rb"(?:\d+\.\d+ )?[A-P]{4}\d+ ", file.readline()):
+                    found.add(path.stem)
+        return found
 
     def count(self, name, since=None, containing=""):
         """How many commands of this name ("UID FETCH") were sent, whose line has a text in it."""
