@@ -365,7 +365,8 @@ class ChangingTest(unittest.TestCase):
             self.assertEqual(len(gone), len(doomed))
             self.assertEqual(len(seen), len(set(seen)))
             self.assertLessEqual({file_name(DATE, uid) for uid in uids if uid not in gone}, set(seen))
-            self.assertEqual(set(mount.messages("Busy")), set(self.mailbox.uids("Busy")))
+            uids = set(self.mailbox.uids("Busy"))
+            wait_for(lambda: set(mount.messages("Busy")) == uids, "what came last")
 
     def test_a_message_deleted_while_it_is_open(self):
         read, unread = (self.mailbox.append("Busy", b"Subject: doomed\r\n\r\n" + b"x" * 70 + b"\r\n") for _ in range(2))
