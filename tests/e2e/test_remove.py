@@ -67,8 +67,8 @@ class RemoveTest(RemoveCase):
             sync(mount, "Hundreds")
             self.check(mount, "Hundreds", kept)
             changes = self.changes(mark)
-            removed = [int(uid) for line in changes if "EXPUNGE" in line for uid in line.split()[2].split(",")]
-            self.assertEqual(sorted(removed), sorted(set(truth) - set(kept)))
+            removed = {int(uid) for line in changes if "EXPUNGE" in line for uid in line.split()[2].split(",")}
+            self.assertEqual(removed, set(truth) - set(kept))  # some twice, where the server was slow to say so
             self.assertLessEqual(len(changes), 8)  # two; if rm was slow, some more
             self.assertLessEqual(len(self.server.commands(mark)), 20)
             mount.remount()
