@@ -257,8 +257,8 @@ static void test_index_is_emptied(void **state)
 static void test_older_index(void **state)
 {
     static const char *const older[] = {
-        "DROP TABLE given; DROP TABLE mark; DROP TABLE move; DROP TABLE flags; PRAGMA user_version "
-        "= 2",
+        ("DROP TABLE given; DROP TABLE mark; DROP TABLE move; DROP TABLE flags;"
+         "PRAGMA user_version = 2"),
         "DROP TABLE mark; DROP TABLE move; DROP TABLE flags; PRAGMA user_version = 3",
         "DROP TABLE move; DROP TABLE flags; PRAGMA user_version = 4",
         "DROP TABLE flags; PRAGMA user_version = 5"};
