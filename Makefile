@@ -131,8 +131,9 @@ demo: deps-demo
 check: deps-test
 	+@$(SUBMAKE) run-tests
 
+# These work more than they wait.
 check-asan check-tsan: check-%: deps-test
-	+@TEST_TIMEOUT=3600 $(SUBMAKE) VARIANT=$* run-tests
+	+@TEST_TIMEOUT=3600 JOBS=$${JOBS:-$$(($$(nproc) + 1))} $(SUBMAKE) VARIANT=$* run-tests
 
 # What is possibly lost is of GLib's threads, which wait for work until the end.
 VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
