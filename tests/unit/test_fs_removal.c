@@ -25,6 +25,7 @@ static void assert_pending(Fs *fs, unsigned n)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     g_autofree char *expected = g_strdup_printf("deletions-pending: %u\n", n);
+    fs_settle(fs); /* who asked is told ahead of that */
     removals_describe(fs->mount.removals, text);
     assert_string_equal(text->str, expected);
 }
