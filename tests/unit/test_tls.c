@@ -1,75 +1,8 @@
 /*
- * test_tls.c: who is trusted and who is not, with what words; client certificates, resumption and
- * channel bindings. Both sides of each handshake run here, over a pair of memory BIOs.
+ * test_tls.c: who is trusted and who is not, with what words; client certificates and
+ * resumption. Both sides of each handshake run here, over a pair of memory BIOs.
  */
-#include "../../imapclient/net/tls_private.h"
-#include "certificates.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <errno.h>
-#include <openssl/err.h>
-#include <string.h>
-
-/* A client of the policy and a server, connected. */
-typedef struct {
-    SSL *client;
-    SSL *server;
-} Pair;
-
-static Pair pair_new(TlsPolicy *policy, const char *host, SSL_CTX *server)
-{
-    GError *error = NULL;
-    BIO *client_side;
-    BIO *server_side;
-    Pair pair = {tls_session_new(policy, host, &error), SSL_new(server)};
-    assert_null(error);
-    assert_non_null(pair.client);
-    assert_int_equal(BIO_new_bio_pair(&client_side, 0, &server_side, 0), 1);
-    SSL_set_bio(pair.client, client_side, client_side);
-    SSL_set_bio(pair.server, server_side, server_side);
-    SSL_set_accept_state(pair.server);
-    return pair;
-}
-
-static void pair_clear(Pair *pair)
-{
-    SSL_shutdown(pair->client);
-    SSL_free(pair->client);
-    SSL_free(pair->server);
-    ERR_clear_error();
-}
-
-static bool is_waiting(SSL *ssl, int status)
-{
-    int reason = SSL_get_error(ssl, status);
-    return status == 1 || reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE;
-}
-
-/* Runs both sides until both are through, or the client has failed (then its error is in the
- * queue). */
-static bool shake_hands(Pair *pair)
-{
-    for (int i = 0; i < 20; i++) {
-        ERR_clear_error();
-        SSL_do_handshake(pair->server);
-        ERR_clear_error();
-        int status = SSL_do_handshake(pair->client);
-        if (!is_waiting(pair->client, status))
-            return false;
-        if (SSL_is_init_finished(pair->client) && SSL_is_init_finished(pair->server))
-            break;
-    }
-    assert_true(SSL_is_init_finished(pair->client));
-    char byte; /* takes TLS 1.3's tickets in */
-    assert_int_equal(SSL_write(pair->server, "x", 1), 1);
-    assert_int_equal(SSL_read(pair->client, &byte, 1), 1);
-    return true;
-}
+#include "tls_pair.h"
 
 /* The error of a handshake with a server that shows identity; NULL where it is trusted. */
 static GError *judge(TlsPolicy *policy, const char *host, const Identity *identity)
@@ -83,16 +16,6 @@ static GError *judge(TlsPolicy *policy, const char *host, const Identity *identi
     SSL_CTX_free(server);
     assert_int_equal(ERR_peek_error(), 0);
     return error;
-}
-
-static TlsPolicy *policy_trusting(const Identity *identity)
-{
-    GError *error = NULL;
-    g_autofree char *path = write_pem("trusted.pem", identity, TRUE, FALSE, NULL);
-    TlsPolicy *policy = tls_policy_new(path, NULL, NULL, &error);
-    assert_null(error);
-    assert_non_null(policy);
-    return policy;
 }
 
 static void assert_trusted(TlsPolicy *policy, const char *host, const Identity *identity)
@@ -511,87 +434,6 @@ static void test_files_that_are_wrong(void **state)
     identity_clear(&two);
 }
 
-static void check_bytes(GBytes *bytes, const void *expected, size_t length)
-{
-    assert_non_null(bytes);
-    assert_int_equal(g_bytes_get_size(bytes), length);
-    assert_memory_equal(g_bytes_get_data(bytes, NULL), expected, length);
-}
-
-static void check_exporter(Pair *pair)
-{
-    uint8_t expected[32];
-    g_autoptr(GBytes) binding = tls_channel_binding(pair->client, "tls-exporter");
-    assert_int_equal(SSL_export_keying_material(pair->server, expected, sizeof(expected),
-                                                "EXPORTER-Channel-Binding", 24, NULL, 0, 1),
-                     1);
-    check_bytes(binding, expected, sizeof(expected));
-}
-
-static void test_bindings_tls13(void **state)
-{
-    (void)state;
-    uint8_t hash[EVP_MAX_MD_SIZE];
-    unsigned length;
-    Identity identity = issued_by(NULL, "x", "DNS:mail.example.org");
-    g_autoptr(TlsPolicy) policy = policy_trusting(&identity);
-    SSL_CTX *server = server_context(&identity);
-    Pair pair = pair_new(policy, "mail.example.org", server);
-    assert_true(shake_hands(&pair));
-    check_exporter(&pair);
-    assert_null(tls_channel_binding(pair.client, "tls-unique"));
-    assert_null(tls_channel_binding(pair.client, "tls-unheard-of"));
-    X509_digest(identity.certificate, EVP_sha256(), hash, &length);
-    g_autoptr(GBytes) end_point = tls_channel_binding(pair.client, "tls-server-end-point");
-    check_bytes(end_point, hash, length);
-    pair_clear(&pair);
-    SSL_CTX_free(server);
-    identity_clear(&identity);
-}
-
-/* The Finished that came first: the client's in a full handshake, the server's in a resumed one. */
-static void test_bindings_tls12(void **state)
-{
-    (void)state;
-    Identity identity = issued_by(NULL, "x", "DNS:mail.example.org");
-    g_autoptr(TlsPolicy) policy = policy_trusting(&identity);
-    SSL_CTX *server = server_context(&identity);
-    SSL_CTX_set_max_proto_version(server, TLS1_2_VERSION);
-    SSL_CTX_set_session_id_context(server, (const uint8_t *)"t", 1);
-    for (int resumed = 0; resumed < 2; resumed++) {
-        uint8_t first[64];
-        Pair pair = pair_new(policy, "mail.example.org", server);
-        assert_true(shake_hands(&pair));
-        assert_int_equal(SSL_session_reused(pair.client), resumed);
-        size_t length = resumed ? SSL_get_finished(pair.server, first, sizeof(first))
-                                : SSL_get_peer_finished(pair.server, first, sizeof(first));
-        g_autoptr(GBytes) unique = tls_channel_binding(pair.client, "tls-unique");
-        check_bytes(unique, first, length);
-        check_exporter(&pair);
-        pair_clear(&pair);
-    }
-    SSL_CTX_free(server);
-    identity_clear(&identity);
-}
-
-/* Without the extended master secret, connections can be made to share these. */
-static void test_no_bindings_without_extended_secret(void **state)
-{
-    (void)state;
-    Identity identity = issued_by(NULL, "x", "DNS:mail.example.org");
-    g_autoptr(TlsPolicy) policy = policy_trusting(&identity);
-    SSL_CTX *server = server_context(&identity);
-    SSL_CTX_set_max_proto_version(server, TLS1_2_VERSION);
-    SSL_CTX_set_options(server, SSL_OP_NO_EXTENDED_MASTER_SECRET);
-    Pair pair = pair_new(policy, "mail.example.org", server);
-    assert_true(shake_hands(&pair));
-    assert_null(tls_channel_binding(pair.client, "tls-unique"));
-    assert_null(tls_channel_binding(pair.client, "tls-exporter"));
-    pair_clear(&pair);
-    SSL_CTX_free(server);
-    identity_clear(&identity);
-}
-
 static int clean(void **state)
 {
     (void)state;
@@ -620,9 +462,6 @@ int main(void)
         cmocka_unit_test(test_client_certificate),
         cmocka_unit_test(test_client_certificate_is_wanted),
         cmocka_unit_test(test_files_that_are_wrong),
-        cmocka_unit_test(test_bindings_tls13),
-        cmocka_unit_test(test_bindings_tls12),
-        cmocka_unit_test(test_no_bindings_without_extended_secret),
     };
     return cmocka_run_group_tests(tests, NULL, clean);
 }
